@@ -1,0 +1,18 @@
+//===- RegisterAll.cpp - every dialect and pass of Mercer -----------------===//
+
+#include "compiler/pipelines/RegisterAll.h"
+
+#include "dialects/mercer/IR/Mercer.h"
+
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+
+using namespace mercer;
+
+void mercer::registerAllMercerDialects(mlir::DialectRegistry &registry) {
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  registry.insert<MercerDialect>();
+}
+
+void mercer::registerAllMercerPasses() {}
