@@ -1,0 +1,348 @@
+//===- mercer.h - load and run compiled models from C -------------*- C -*-===//
+//
+// The public C interface of libmercer_runtime. Every call takes a context and
+// returns 0 or a stable code of error_codes.def; mercer_context_error() then
+// gives message and place. Nothing aborts, prints, or throws across this line.
+// Guide with a worked example: docs/runtime.md.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MERCER_MERCER_H
+#define MERCER_MERCER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define MERCER_API __attribute__((visibility("default")))
+#else
+#define MERCER_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Version of this header. The first member of every options structure is its
+/// size as the caller's header knows it: set it to sizeof(the structure) and
+/// the rest to zero for the defaults. Later versions only append members.
+#define MERCER_API_VERSION 1u
+
+typedef struct MercerContext MercerContext;   ///< one per thread that runs
+typedef struct MercerArtifact MercerArtifact; ///< immutable, shared by threads
+typedef struct MercerSession MercerSession;   ///< buffers that outlive a run
+
+//===----------------------------------------------------------------------===//
+// Tensors: layout-compatible with DLPack 1.1 (DLDevice, DLDataType, DLTensor)
+//===----------------------------------------------------------------------===//
+
+enum MercerDeviceType {
+  MERCER_DEVICE_CPU = 1,
+  MERCER_DEVICE_CUDA = 2,
+  MERCER_DEVICE_VULKAN = 7
+};
+
+typedef struct MercerDevice {
+  int32_t type; ///< MercerDeviceType
+  int32_t id;
+} MercerDevice;
+
+enum MercerTypeCode {
+  MERCER_INT = 0,
+  MERCER_UINT = 1,
+  MERCER_FLOAT = 2,
+  MERCER_BFLOAT = 4,
+  MERCER_COMPLEX = 5,
+  MERCER_BOOL = 6,
+  MERCER_FLOAT8_E4M3FN = 10,
+  MERCER_FLOAT8_E4M3FNUZ = 11,
+  MERCER_FLOAT8_E5M2 = 12,
+  MERCER_FLOAT8_E5M2FNUZ = 13,
+  MERCER_FLOAT8_E8M0FNU = 14,
+  MERCER_FLOAT4_E2M1FN = 17
+};
+
+/// `lanes` is 1. Types below 8 bits are packed, the first element in the low
+/// bits of a byte; booleans are bytes of 0 or 1.
+typedef struct MercerDataType {
+  uint8_t code; ///< MercerTypeCode
+  uint8_t bits;
+  uint16_t lanes;
+} MercerDataType;
+
+/// A view; it owns nothing. `strides` count elements, NULL means row-major
+/// without gaps. `data` need not be aligned beyond its element.
+typedef struct MercerTensor {
+  void *data;
+  MercerDevice device;
+  int32_t ndim;
+  MercerDataType dtype;
+  int64_t *shape;
+  int64_t *strides;
+  uint64_t byte_offset;
+} MercerTensor;
+
+/// Name as in a manifest ("float32", "bfloat16", "int4", ...), NULL if the
+/// type is unknown.
+MERCER_API const char *mercer_dtype_name(MercerDataType dtype);
+
+/// The type of a name; 0 or E1001 for an unknown name.
+MERCER_API int32_t mercer_dtype_parse(const char *name, MercerDataType *dtype);
+
+//===----------------------------------------------------------------------===//
+// Errors
+//===----------------------------------------------------------------------===//
+
+/// The latest failure on a context. The strings live until the next call on
+/// that context.
+typedef struct MercerError {
+  int32_t code;        ///< 0 if the latest call succeeded
+  const char *name;    ///< "ArtifactDamaged"
+  const char *message; ///< what was expected and what was found
+  const char *place;   ///< file, input, kernel or call that it happened in
+} MercerError;
+
+/// Static strings; NULL for a number that is no code.
+MERCER_API const char *mercer_error_name(int32_t code);
+MERCER_API const char *mercer_error_summary(int32_t code);
+
+/// Version of the library, "major.minor.patch".
+MERCER_API const char *mercer_version(void);
+
+//===----------------------------------------------------------------------===//
+// Context
+//===----------------------------------------------------------------------===//
+
+enum MercerMemoryPurpose {
+  MERCER_MEMORY_OUTPUT = 0,  ///< index: the output; the caller owns it
+  MERCER_MEMORY_ARENA = 1,   ///< kept by the context between runs
+  MERCER_MEMORY_SCRATCH = 2, ///< kept by the context between runs
+  MERCER_MEMORY_STATE = 3,   ///< index: the state; owned by the session
+  MERCER_MEMORY_DYNAMIC = 4, ///< released at the end of the run
+  MERCER_MEMORY_COPY = 5     ///< contiguous copy of a strided tensor, same
+};
+
+/// Where memory comes from. Both functions are called on the thread that makes
+/// the call; `bytes` is never 0. `allocate` returns NULL when it cannot.
+typedef struct MercerAllocator {
+  void *(*allocate)(void *user, int32_t purpose, uint32_t index, size_t bytes,
+                    size_t alignment);
+  void (*release)(void *user, int32_t purpose, void *memory, size_t bytes);
+  void *user;
+} MercerAllocator;
+
+/// A thread pool of the caller. `run` calls task(arg, i) for every i below
+/// `count` (at most `threads`), each once, on any threads, and returns when all
+/// are done. The order does not matter; tasks never wait for each other.
+typedef struct MercerThreadPool {
+  uint32_t threads;
+  void (*run)(void *user, size_t count, void (*task)(void *arg, size_t index),
+              void *arg);
+  void *user;
+} MercerThreadPool;
+
+/// One launch of a kernel. Strings live as long as the artifact.
+typedef struct MercerProfileEvent {
+  uint32_t struct_size;
+  const char *kernel;
+  const char *const *nodes; ///< names of the model's nodes computed here
+  size_t node_count;
+  uint64_t start_ns; ///< monotonic clock
+  uint64_t duration_ns;
+  int64_t tiles;
+  uint32_t threads;
+} MercerProfileEvent;
+
+/// Called after every launch on the thread that called mercer_run.
+typedef struct MercerProfiler {
+  void (*launched)(void *user, const MercerProfileEvent *event);
+  void *user;
+} MercerProfiler;
+
+typedef struct MercerContextOptions {
+  uint32_t struct_size;
+  uint32_t threads;    ///< 0: as many as the process may use
+  MercerDevice device; ///< {0, 0} means {MERCER_DEVICE_CPU, 0}
+  void *stream;        ///< for devices with streams; NULL on the CPU
+  const MercerAllocator *allocator;    ///< NULL: aligned system memory
+  const MercerThreadPool *thread_pool; ///< NULL: a pool of the context's own
+  const MercerProfiler *profiler;      ///< NULL: none
+  uint32_t collect_profile; ///< 1: keep events for mercer_profile_write
+} MercerContextOptions;
+
+/// `options` may be NULL. On failure *context is NULL and the code says why.
+MERCER_API int32_t mercer_context_create(const MercerContextOptions *options,
+                                         MercerContext **context);
+
+/// Releases the context, its arena and the outputs that it still owns.
+/// Artifacts and sessions live on; a session keeps using the functions of the
+/// allocator of the context that it was made with.
+MERCER_API void mercer_context_destroy(MercerContext *context);
+
+/// Outcome of the latest call on this context. Never NULL.
+MERCER_API const MercerError *
+mercer_context_error(const MercerContext *context);
+
+/// Writes the launches collected so far as Chrome trace JSON (chrome://tracing,
+/// Perfetto) and forgets them. The file appears completely or not at all.
+MERCER_API int32_t mercer_profile_write(MercerContext *context,
+                                        const char *path);
+
+//===----------------------------------------------------------------------===//
+// Artifacts
+//===----------------------------------------------------------------------===//
+
+typedef struct MercerLoadOptions {
+  uint32_t struct_size;
+  uint32_t verify_constants; ///< 1: read all constants and check their digests
+  uint32_t any_compiler;     ///< 1: accept other compiler versions of one ABI
+  uint32_t reserved;
+} MercerLoadOptions;
+
+/// Maps an artifact and checks it: digests and bounds, ABI and compiler
+/// version, processor features. `options` may be NULL.
+MERCER_API int32_t mercer_artifact_load(MercerContext *context,
+                                        const char *path,
+                                        const MercerLoadOptions *options,
+                                        MercerArtifact **artifact);
+
+/// Drops the caller's reference; sessions keep theirs. NULL is allowed.
+MERCER_API void mercer_artifact_release(MercerArtifact *artifact);
+
+/// The manifest (docs/artifact.md), null-terminated, as long as the artifact.
+MERCER_API int32_t mercer_artifact_manifest(MercerContext *context,
+                                            const MercerArtifact *artifact,
+                                            const char **json, size_t *size);
+
+/// Memory of the artifact itself, in bytes.
+typedef struct MercerMemoryInfo {
+  uint32_t struct_size;
+  uint64_t code;      ///< the ELF part of the file
+  uint64_t constants; ///< mapped read-only, shared between processes
+} MercerMemoryInfo;
+
+MERCER_API int32_t mercer_artifact_memory(MercerContext *context,
+                                          const MercerArtifact *artifact,
+                                          MercerMemoryInfo *info);
+
+MERCER_API int32_t mercer_artifact_entry_count(MercerContext *context,
+                                               const MercerArtifact *artifact,
+                                               uint32_t *count);
+
+MERCER_API int32_t mercer_artifact_find_entry(MercerContext *context,
+                                              const MercerArtifact *artifact,
+                                              const char *name,
+                                              uint32_t *entry);
+
+typedef struct MercerEntryInfo {
+  uint32_t struct_size;
+  const char *name;
+  uint32_t input_count;
+  uint32_t output_count;
+  uint32_t state_count;
+} MercerEntryInfo;
+
+MERCER_API int32_t mercer_entry_info(MercerContext *context,
+                                     const MercerArtifact *artifact,
+                                     uint32_t entry, MercerEntryInfo *info);
+
+enum MercerValueKind {
+  MERCER_VALUE_INPUT = 0,
+  MERCER_VALUE_OUTPUT = 1,
+  MERCER_VALUE_STATE = 2
+};
+
+typedef struct MercerValueInfo {
+  uint32_t struct_size;
+  const char *name;
+  MercerDataType dtype;
+  int32_t ndim;
+  const int64_t *shape;       ///< -1 where the dimension is not fixed
+  const char *const *symbols; ///< NULL where fixed or dependent on data
+  int32_t axis;               ///< the growing dimension of a state, else -1
+} MercerValueInfo;
+
+MERCER_API int32_t mercer_value_info(MercerContext *context,
+                                     const MercerArtifact *artifact,
+                                     uint32_t entry, int32_t kind,
+                                     uint32_t index, MercerValueInfo *info);
+
+//===----------------------------------------------------------------------===//
+// Sessions: state owned by entry points (KV caches, recurrent states)
+//===----------------------------------------------------------------------===//
+
+typedef struct MercerSessionOptions {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /// Capacity of the growing dimension of every state; 0: the artifact's own.
+  int64_t capacity;
+} MercerSessionOptions;
+
+/// A session belongs to one artifact, and all entry points of the artifact see
+/// its states. Runs with one session must not overlap in time.
+MERCER_API int32_t mercer_session_create(MercerContext *context,
+                                         MercerArtifact *artifact,
+                                         const MercerSessionOptions *options,
+                                         MercerSession **session);
+MERCER_API void mercer_session_destroy(MercerSession *session);
+
+/// Forgets all states: the next run starts from zeros with length 0.
+MERCER_API int32_t mercer_session_reset(MercerContext *context,
+                                        MercerSession *session);
+
+/// A state's buffer, its full shape (with the capacity at the growing
+/// dimension) and its current length. data is NULL before the first run that
+/// uses the state. The view is valid until the session is reset or destroyed.
+MERCER_API int32_t mercer_session_state(MercerContext *context,
+                                        MercerSession *session, uint32_t index,
+                                        MercerTensor *view, int64_t *length);
+
+/// Sets the current length of a state that has been used, to drop what a
+/// speculative step appended or to resume from a copied buffer.
+MERCER_API int32_t mercer_session_set_length(MercerContext *context,
+                                             MercerSession *session,
+                                             uint32_t index, int64_t length);
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+/// The outputs' shapes for these input shapes (data is not looked at).
+/// outputs[i].shape points to room for the declared rank (mercer_value_info);
+/// ndim and dtype are set. A dimension that only a run can tell is -1.
+MERCER_API int32_t mercer_infer_shapes(
+    MercerContext *context, const MercerArtifact *artifact, uint32_t entry,
+    const MercerTensor *inputs, uint32_t input_count, MercerTensor *outputs,
+    uint32_t output_count);
+
+typedef struct MercerRunOptions {
+  uint32_t struct_size;
+  uint32_t reserved;
+  MercerSession *session; ///< needed by entry points that own state
+} MercerRunOptions;
+
+/// Runs an entry point to its end. Inputs and outputs are in the manifest's
+/// order; inputs are only read. For each output the caller sets either
+///  - data, dtype, ndim and shape (and strides): the result is written there
+///    if the shape is the result's, E4107 otherwise; or
+///  - data = NULL and shape = room for the declared rank, or NULL: the
+///    context's allocator gives the memory (with shape NULL for the shape too),
+///    ndim, dtype, shape and data are set, and the caller hands it back with
+///    mercer_tensor_release, before the context is destroyed.
+/// After a failure outputs that the call allocated have data NULL again.
+MERCER_API int32_t mercer_run(MercerContext *context,
+                              const MercerArtifact *artifact, uint32_t entry,
+                              const MercerRunOptions *options,
+                              const MercerTensor *inputs, uint32_t input_count,
+                              MercerTensor *outputs, uint32_t output_count);
+
+/// Gives back an output that mercer_run allocated on this context, and sets
+/// its data to NULL.
+MERCER_API void mercer_tensor_release(MercerContext *context,
+                                      MercerTensor *tensor);
+
+#ifdef __cplusplus
+} // extern "C"
+#endif
+
+#endif // MERCER_MERCER_H
