@@ -3,5 +3,6 @@
 #define MERCER_OPS_TD
 
 include "dialects/mercer/IR/MercerDialect.td"
+include "dialects/mercer/IR/HostOps.td"
 
 #endif
