@@ -3,6 +3,7 @@
 #include "compiler/pipelines/RegisterAll.h"
 
 #include "dialects/mercer/IR/Mercer.h"
+#include "dialects/onnx/IR/Onnx.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -12,7 +13,7 @@ using namespace mercer;
 void mercer::registerAllMercerDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<MercerDialect>();
+  registry.insert<MercerDialect, onnx::OnnxDialect>();
 }
 
 void mercer::registerAllMercerPasses() {}
