@@ -1,0 +1,1 @@
+"""Shared helpers of Mercer's Python tests, benchmarks and demo."""
