@@ -1,4 +1,4 @@
-//===- KernelOps.cpp - kernel, load_tile, index -------------- -----------===//
+//===- KernelOps.cpp - kernel, load_tile, index ---------------------------===//
 
 #include "dialects/mercer/IR/Mercer.h"
 
