@@ -188,6 +188,9 @@ mercer_context_error(const MercerContext *context);
 MERCER_API int32_t mercer_profile_write(MercerContext *context,
                                         const char *path);
 
+/// Forgets the launches collected so far.
+MERCER_API int32_t mercer_profile_clear(MercerContext *context);
+
 //===----------------------------------------------------------------------===//
 // Artifacts
 //===----------------------------------------------------------------------===//
