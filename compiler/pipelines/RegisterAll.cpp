@@ -4,6 +4,10 @@
 
 #include "dialects/mercer/IR/Mercer.h"
 #include "dialects/onnx/IR/Onnx.h"
+#include "passes/fuse/Passes.h"
+#include "passes/layout/Passes.h"
+#include "passes/schedule/Passes.h"
+#include "passes/tiling/Passes.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -16,4 +20,9 @@ void mercer::registerAllMercerDialects(mlir::DialectRegistry &registry) {
   registry.insert<MercerDialect, onnx::OnnxDialect>();
 }
 
-void mercer::registerAllMercerPasses() {}
+void mercer::registerAllMercerPasses() {
+  registerMercerFusePasses();
+  registerMercerSchedulePasses();
+  registerMercerLayoutPasses();
+  registerMercerTilingPasses();
+}
