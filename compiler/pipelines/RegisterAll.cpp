@@ -4,10 +4,7 @@
 
 #include "dialects/mercer/IR/Mercer.h"
 #include "dialects/onnx/IR/Onnx.h"
-#include "passes/fuse/Passes.h"
-#include "passes/layout/Passes.h"
-#include "passes/schedule/Passes.h"
-#include "passes/tiling/Passes.h"
+#include "passes/onnx/Passes.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -21,8 +18,5 @@ void mercer::registerAllMercerDialects(mlir::DialectRegistry &registry) {
 }
 
 void mercer::registerAllMercerPasses() {
-  registerMercerFusePasses();
-  registerMercerSchedulePasses();
-  registerMercerLayoutPasses();
-  registerMercerTilingPasses();
+  registerMercerOnnxPasses();
 }
