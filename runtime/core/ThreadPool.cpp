@@ -38,6 +38,7 @@ Status ThreadPool::create(uint32_t threads, const MercerThreadPool *external,
     if (!pool->own)
       return {Code::OutOfMemory, "thread pool",
               format("cannot create %u threads", threads)};
+    pool->oversubscribed = threads > availableThreads();
   }
   pool->threadCount = threads;
   pool->ranges = std::vector<Range>(threads);
@@ -100,7 +101,8 @@ Status ThreadPool::run(const MercerKernelDesc &kernel, const int64_t *params,
     external.run(external.user, workers, &ThreadPool::work, &launch);
   else
     pthreadpool_parallelize_1d(own, &ThreadPool::work, &launch, workers,
-                               /*flags=*/0);
+                               oversubscribed ? PTHREADPOOL_FLAG_YIELD_WORKERS
+                                              : 0);
   return {};
 }
 

@@ -52,6 +52,8 @@ private:
   uint32_t threadCount = 1;
   MercerThreadPool external{0, nullptr, nullptr};
   pthreadpool *own = nullptr;
+  /// Threads that spin for work would keep processors from those that have it.
+  bool oversubscribed = false;
   std::vector<Range> ranges;
   std::vector<GrowingBuffer> scratch;
 };

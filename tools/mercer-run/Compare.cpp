@@ -30,6 +30,11 @@ static std::string position(const std::vector<int64_t> &shape, int64_t flat) {
   return rt::formatShape(index.data(), index.size());
 }
 
+/// Nine digits tell any two float32 apart; the sign of a NaN means nothing.
+static std::string number(double value) {
+  return std::isnan(value) ? "nan" : rt::format("%.9g", value);
+}
+
 Comparison compare(const Array &got, const Array &expected,
                    Tolerance tolerance) {
   Comparison result;
@@ -82,9 +87,8 @@ Comparison compare(const Array &got, const Array &expected,
       if (difference == 0 || difference <= slack)
         continue;
       if (result.mismatches++ == 0)
-        result.note =
-            rt::format("first difference at %s: expects %.9g, got %.9g",
-                       position(got.shape, begin + i).c_str(), wantRe, re);
+        result.note = "first difference at " + position(got.shape, begin + i) +
+                      ": expects " + number(wantRe) + ", got " + number(re);
     }
   }
   result.ok = result.mismatches == 0;

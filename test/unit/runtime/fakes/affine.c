@@ -1,0 +1,234 @@
+// A hand-written artifact: y = x * scale + shift over rows of four, in two
+// phases with scratch, and entry points that fail in every way a host program
+// can. constants: float scale[4], then at offset 64 float shift[4].
+#include "mercer/abi.h"
+
+#ifndef MODULE_ID
+#define MODULE_ID 1
+#endif
+#ifndef ABI_VERSION
+#define ABI_VERSION MERCER_ABI_VERSION
+#endif
+#ifndef COMPILER
+#define COMPILER "0.1.0"
+#endif
+#ifndef FEATURES
+#define FEATURES "\"sse2\""
+#endif
+#ifndef FACTOR
+#define FACTOR 1.0f
+#endif
+
+// params: x, rows, y, constants
+static int64_t rowTiles(const int64_t *params) { return params[1]; }
+
+static void scaleRows(const int64_t *params, int64_t begin, int64_t end,
+                      void *scratch) {
+  const float *x = (const float *)params[0];
+  float *y = (float *)params[2], *row = scratch;
+  const float *scale = (const float *)params[3];
+  for (int64_t i = begin; i < end; ++i) {
+    for (int j = 0; j < 4; ++j)
+      row[j] = x[4 * i + j] * scale[j] * FACTOR;
+    for (int j = 0; j < 4; ++j)
+      y[4 * i + j] = row[j];
+  }
+}
+
+static void shiftRows(const int64_t *params, int64_t begin, int64_t end,
+                      void *scratch) {
+  const float *x = (const float *)params[0];
+  float *y = (float *)params[2];
+  const float *shift = (const float *)params[3] + 16;
+  for (int64_t i = begin; i < end; ++i)
+    for (int j = 0; j < 4; ++j)
+      y[4 * i + j] = x[4 * i + j] + shift[j];
+}
+
+static const MercerKernelDesc kernels[] = {
+    {"scale", rowTiles, scaleRows, 64},
+    {"shift", rowTiles, shiftRows, 0},
+};
+
+// args: x, N, 4
+static int32_t runMain(const MercerRuntimeTable *rt, void *ctx,
+                       const void *constants, const int64_t *args) {
+  void *scaled = rt->arena(ctx, args[1] * 16);
+  if (!scaled)
+    return 1;
+  void *y = rt->output(ctx, 0, 2, args + 1);
+  if (!y)
+    return 1;
+  int64_t first[] = {args[0], args[1], (int64_t)scaled, (int64_t)constants};
+  int32_t code = rt->launch(ctx, 0, 0, first);
+  if (code)
+    return code;
+  int64_t second[] = {(int64_t)scaled, args[1], (int64_t)y, (int64_t)constants};
+  return rt->launch(ctx, 1, 1, second);
+}
+
+static int32_t shapesMain(const int64_t *in, int64_t *out) {
+  out[0] = in[0];
+  out[1] = 4;
+  return 0;
+}
+
+// args: a, N, b, N
+static int32_t runPair(const MercerRuntimeTable *rt, void *ctx,
+                       const void *constants, const int64_t *args) {
+  float *y = rt->output(ctx, 0, 1, args + 1);
+  if (!y)
+    return 1;
+  for (int64_t i = 0; i < args[1]; ++i)
+    y[i] = ((const float *)args[0])[i] + ((const float *)args[2])[i];
+  return 0;
+}
+
+static int32_t runFail(const MercerRuntimeTable *rt, void *ctx,
+                       const void *constants, const int64_t *args) {
+  int64_t dims[] = {args[1]};
+  if (!rt->output(ctx, 0, 1, dims))
+    return 1;
+  return rt->error(ctx, 0, "[E4103] rows of a and b: expects 3, got 4");
+}
+
+static int32_t runSilent(const MercerRuntimeTable *rt, void *ctx,
+                         const void *constants, const int64_t *args) {
+  return 4108;
+}
+
+static int32_t runMissing(const MercerRuntimeTable *rt, void *ctx,
+                          const void *constants, const int64_t *args) {
+  return 0;
+}
+
+static int32_t runWild(const MercerRuntimeTable *rt, void *ctx,
+                       const void *constants, const int64_t *args) {
+  return rt->launch(ctx, 77, 0, args);
+}
+
+static int32_t runHuge(const MercerRuntimeTable *rt, void *ctx,
+                       const void *constants, const int64_t *args) {
+  int64_t dims[] = {INT64_MAX};
+  return rt->output(ctx, 0, 1, dims) ? 0 : 1;
+}
+
+static int32_t runGreedy(const MercerRuntimeTable *rt, void *ctx,
+                         const void *constants, const int64_t *args) {
+  return rt->alloc(ctx, INT64_MAX / 2) ? 0 : 1;
+}
+
+static int32_t shapesFail(const int64_t *in, int64_t *out) { return 4103; }
+
+static const MercerEntryDesc entries[] = {
+    {"main", runMain, shapesMain}, {"pair", runPair, 0},
+    {"fail", runFail, shapesFail}, {"silent", runSilent, 0},
+    {"missing", runMissing, 0},    {"wild", runWild, 0},
+    {"huge", runHuge, 0},          {"greedy", runGreedy, 0},
+};
+
+#define VECTOR(name)                                                           \
+  "{\"name\":\"" name "\",\"dtype\":\"float32\",\"shape\":[\"N\"]}"
+#define FAILING(name)                                                          \
+  "{\"name\":\"" name                                                          \
+  "\",\"inputs\":[" VECTOR("a") "],\"outputs\":[" VECTOR("y") "]}"
+
+static const char manifest[] =
+    "{\"abi_version\":1,\"compiler\":\"" COMPILER "\",\"model\":\"affine\","
+    "\"target\":{\"kind\":\"cpu\",\"cpu\":\"x86-64-v2\"},"
+    "\"cpu_features\":[" FEATURES "],"
+    "\"entries\":[{\"name\":\"main\","
+    "\"inputs\":[{\"name\":\"x\",\"dtype\":\"float32\",\"shape\":[\"N\",4]}],"
+    "\"outputs\":[{\"name\":\"y\",\"dtype\":\"float32\",\"shape\":[\"N\",4]}],"
+    "\"memory\":{\"planned\":null,\"packed\":0}},"
+    "{\"name\":\"pair\",\"inputs\":[" VECTOR("a") "," VECTOR(
+        "b") "],"
+             "\"outputs\":[" VECTOR("y") "],\"aliases\":[{\"input\":0,"
+                                         "\"output\":0}]}," FAILING("fail") "," FAILING("silent") "," FAILING("missing") "," FAILING("wild") "," FAILING(
+                                             "huge") "," FAILING("greedy") "],"
+                                                                           "\"k"
+                                                                           "ern"
+                                                                           "els"
+                                                                           "\":"
+                                                                           "[{"
+                                                                           "\"n"
+                                                                           "ame"
+                                                                           "\":"
+                                                                           "\"s"
+                                                                           "cal"
+                                                                           "e\""
+                                                                           ",\""
+                                                                           "ops"
+                                                                           "\":"
+                                                                           "[\""
+                                                                           "Mul"
+                                                                           "\"]"
+                                                                           "},{"
+                                                                           "\"n"
+                                                                           "ame"
+                                                                           "\":"
+                                                                           "\"s"
+                                                                           "hif"
+                                                                           "t\""
+                                                                           ",\""
+                                                                           "ops"
+                                                                           "\":"
+                                                                           "[\""
+                                                                           "Add"
+                                                                           "\"]"
+                                                                           "}],"
+                                                                           "\"s"
+                                                                           "ite"
+                                                                           "s\""
+                                                                           ":[{"
+                                                                           "\"k"
+                                                                           "ern"
+                                                                           "el"
+                                                                           "\":"
+                                                                           "0,"
+                                                                           "\"n"
+                                                                           "ode"
+                                                                           "s\""
+                                                                           ":["
+                                                                           "\"/"
+                                                                           "nor"
+                                                                           "m/"
+                                                                           "Mul"
+                                                                           "\"]"
+                                                                           ",\""
+                                                                           "flo"
+                                                                           "ps"
+                                                                           "\":"
+                                                                           "8},"
+                                                                           "{\""
+                                                                           "ker"
+                                                                           "nel"
+                                                                           "\":"
+                                                                           "1,"
+                                                                           "\"n"
+                                                                           "ode"
+                                                                           "s\""
+                                                                           ":["
+                                                                           "\"/"
+                                                                           "nor"
+                                                                           "m/"
+                                                                           "Add"
+                                                                           "\","
+                                                                           "\"/"
+                                                                           "nor"
+                                                                           "m/"
+                                                                           "Cas"
+                                                                           "t\""
+                                                                           "]}]"
+                                                                           "}";
+
+__attribute__((visibility("default")))
+const MercerModuleDesc mercer_module = {ABI_VERSION,
+                                        sizeof(MercerModuleDesc),
+                                        MODULE_ID,
+                                        manifest,
+                                        sizeof(manifest) - 1,
+                                        kernels,
+                                        2,
+                                        entries,
+                                        sizeof(entries) / sizeof(*entries)};
