@@ -4,7 +4,11 @@
 
 #include "dialects/mercer/IR/Mercer.h"
 #include "dialects/onnx/IR/Onnx.h"
+#include "passes/fuse/Passes.h"
+#include "passes/layout/Passes.h"
 #include "passes/onnx/Passes.h"
+#include "passes/schedule/Passes.h"
+#include "passes/tiling/Passes.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -19,4 +23,8 @@ void mercer::registerAllMercerDialects(mlir::DialectRegistry &registry) {
 
 void mercer::registerAllMercerPasses() {
   registerMercerOnnxPasses();
+  registerMercerFusePasses();
+  registerMercerSchedulePasses();
+  registerMercerLayoutPasses();
+  registerMercerTilingPasses();
 }

@@ -5,6 +5,7 @@
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 include "dialects/mercer/IR/MercerDialect.td"
+include "mlir/Dialect/SCF/IR/DeviceMappingInterface.td"
 
 class Mercer_Enum<string name, string summary, list<I32EnumAttrCase> cases>
     : I32EnumAttr<name, summary, cases> {
@@ -163,5 +164,21 @@ def Mercer_DistanceAlgorithm : Mercer_Enum<"DistanceAlgorithm",
   I32EnumAttrCase<"Expanded", 2, "expanded">]>; // centred |x|^2+|y|^2-2xy
 def Mercer_DistanceAlgorithmAttr
     : Mercer_EnumAttr<Mercer_DistanceAlgorithm, "distance_algorithm">;
+
+def Mercer_GridAttr : AttrDef<Mercer_Dialect, "Grid", [
+    DeclareAttrInterfaceMethods<DeviceMappingAttrInterface>]> {
+  let mnemonic = "grid";
+  let summary = "dim of the grid that a phase of a kernel runs on";
+  let description = [{
+    The mapping of a top-level `scf.forall` of a kernel. A mapped loop is not
+    folded away when it makes one trip, so that each phase stays one loop.
+
+    ```mlir
+    #mercer.grid<0>
+    ```
+  }];
+  let parameters = (ins "int64_t":$dim);
+  let assemblyFormat = "`<` $dim `>`";
+}
 
 #endif

@@ -55,3 +55,13 @@ int64_t ReductionAttr::getNumStates() const {
   }
   return -1;
 }
+
+//===----------------------------------------------------------------------===//
+// GridAttr
+//===----------------------------------------------------------------------===//
+
+int64_t GridAttr::getMappingId() const { return getDim(); }
+
+bool GridAttr::isLinearMapping() const { return false; }
+
+int64_t GridAttr::getRelativeIndex() const { return getDim(); }

@@ -1,0 +1,35 @@
+// Passes that merge neighbouring tensor operations into one.
+#ifndef MERCER_PASSES_FUSE_TD
+#define MERCER_PASSES_FUSE_TD
+
+include "mlir/Pass/PassBase.td"
+
+def MercerFuseElementwise : Pass<"mercer-fuse-elementwise"> {
+  let summary = "merge elementwise operations with their neighbours";
+  let description = [{
+    Merges an elementwise `linalg.generic` into its consumer (elementwise or
+    reduction) where that repeats no work: the producer has one use, or it is
+    cheap and the consumer visits each of its elements once. Transposes and
+    broadcasts become indexing maps, splat constants become scalars, and
+    reshapes that stand between two elementwise operations move out of the way.
+
+    ```mlir
+    %0 = linalg.generic {…} ins(%x) outs(%e) { negf }
+    %1 = linalg.generic {…} ins(%0) outs(%e) { exp }
+    // becomes
+    %1 = linalg.generic {…} ins(%x) outs(%e) { negf, exp }
+    ```
+  }];
+  let options = [
+    Option<"maxBody", "max-body", "unsigned", "48",
+           "largest number of operations in a merged body">,
+    Option<"maxOperands", "max-operands", "unsigned", "10",
+           "largest number of operands of a merged operation">];
+  let statistics = [
+    Statistic<"numBefore", "generics-before", "linalg.generic before the pass">,
+    Statistic<"numAfter", "generics-after", "linalg.generic after the pass">];
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+#endif
