@@ -5,6 +5,7 @@
 #include "dialects/mercer/IR/Mercer.h"
 #include "dialects/onnx/IR/Onnx.h"
 #include "passes/fuse/Passes.h"
+#include "passes/host/Passes.h"
 #include "passes/layout/Passes.h"
 #include "passes/onnx/Passes.h"
 #include "passes/schedule/Passes.h"
@@ -19,9 +20,11 @@ void mercer::registerAllMercerDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   registry.insert<MercerDialect, onnx::OnnxDialect>();
+  registerHostBufferizationModels(registry);
 }
 
 void mercer::registerAllMercerPasses() {
+  registerMercerHostPasses();
   registerMercerOnnxPasses();
   registerMercerFusePasses();
   registerMercerSchedulePasses();

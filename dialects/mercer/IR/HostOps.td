@@ -114,17 +114,18 @@ def Mercer_StateOp : Mercer_HostOp<"state", [MemoryEffects<[MemAlloc]>]> {
 }
 
 def Mercer_ReadOp : Mercer_HostOp<"read", [
-    MemoryEffects<[MemRead, MemWrite]>]> {
+    AllTypesMatch<["source", "result"]>, MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "makes a buffer readable for the host";
   let description = [{
-    The only synchronisation of a host program: after it, loads from `source`
-    see what the launches before it wrote.
+    The only synchronisation of a host program: `result` shows `source` as the
+    launches so far have written it, until the next read.
 
     ```mlir
-    mercer.read %lengths : memref<4xi64>
+    %r = mercer.read %lengths : memref<4xi64>
     ```
   }];
   let arguments = (ins AnyMemRef:$source);
+  let results = (outs AnyMemRef:$result);
   let assemblyFormat = "$source attr-dict `:` type($source)";
 }
 

@@ -1,0 +1,272 @@
+//===- NativeCode.cpp - a bufferized module as objects --------------------===//
+
+#include "compiler/pipelines/NativeCode.h"
+
+#include "compiler/pipelines/Manifest.h"
+#include "passes/host/Passes.h"
+#include "runtime/include/mercer/abi.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/IR/Threading.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+#include <atomic>
+
+using namespace mlir;
+using namespace mercer;
+
+namespace {
+
+constexpr llvm::StringLiteral hostName = "host";
+
+/// The constant data of `MercerModuleDesc` in the LLVM dialect.
+class DescriptorBuilder {
+public:
+  DescriptorBuilder(ModuleOp host)
+      : module(host), b(OpBuilder::atBlockEnd(host.getBody())),
+        loc(host.getLoc()), pointer(LLVM::LLVMPointerType::get(b.getContext())),
+        i32(b.getI32Type()), i64(b.getI64Type()) {}
+
+  void build(ArrayRef<CpuPhase> phases, ArrayRef<std::string> entries,
+             StringRef manifest) {
+    auto kernelType = LLVM::LLVMStructType::getLiteral(
+        b.getContext(), {pointer, pointer, pointer, i64});
+    auto kernels = array("mercer_kernels", kernelType, phases.size());
+    fill(kernels, [&](Value value) {
+      for (auto [i, phase] : llvm::enumerate(phases)) {
+        value = insert(value, text(phase.name), {at(i), 0});
+        value = insert(value, function(phase.grid), {at(i), 1});
+        value = insert(value, function(phase.name), {at(i), 2});
+        value = insert(value, integer(phase.scratchBytes), {at(i), 3});
+      }
+      return value;
+    });
+    auto entryType = LLVM::LLVMStructType::getLiteral(
+        b.getContext(), {pointer, pointer, pointer});
+    auto table = array("mercer_entries", entryType, entries.size());
+    fill(table, [&](Value value) {
+      for (auto [i, entry] : llvm::enumerate(entries)) {
+        value = insert(value, text(entry), {at(i), 0});
+        value = insert(value, function(entry), {at(i), 1});
+        value = insert(value, function(entry + "_shapes"), {at(i), 2});
+      }
+      return value;
+    });
+    LLVM::GlobalOp manifestText = bytes("mercer_manifest", manifest);
+    auto type = LLVM::LLVMStructType::getLiteral(
+        b.getContext(),
+        {i32, i32, i64, pointer, i64, pointer, i64, pointer, i64});
+    auto descriptor = LLVM::GlobalOp::create(
+        b, loc, type, /*isConstant=*/true, LLVM::Linkage::External,
+        MERCER_MODULE_SYMBOL, Attribute(), /*alignment=*/8);
+    fill(descriptor, [&](Value value) {
+      value = insert(value, integer32(MERCER_ABI_VERSION), {0});
+      value = insert(value, integer32(sizeof(MercerModuleDesc)), {1});
+      // The module id depends on the linked bytes: the writer fills it in.
+      value = insert(value, integer(0), {2});
+      value = insert(value, addressOf(manifestText), {3});
+      value = insert(value, integer(manifest.size()), {4});
+      value = insert(value, addressOf(kernels), {5});
+      value = insert(value, integer(phases.size()), {6});
+      value = insert(value, addressOf(table), {7});
+      return insert(value, integer(entries.size()), {8});
+    });
+  }
+
+private:
+  static int64_t at(size_t i) { return static_cast<int64_t>(i); }
+
+  LLVM::GlobalOp array(StringRef name, Type element, size_t size) {
+    return LLVM::GlobalOp::create(
+        b, loc, LLVM::LLVMArrayType::get(element, size), /*isConstant=*/true,
+        LLVM::Linkage::Internal, name, Attribute(), /*alignment=*/8);
+  }
+
+  LLVM::GlobalOp bytes(StringRef name, StringRef content) {
+    return LLVM::GlobalOp::create(
+        b, loc, LLVM::LLVMArrayType::get(b.getI8Type(), content.size()),
+        /*isConstant=*/true, LLVM::Linkage::Internal, name,
+        b.getStringAttr(content));
+  }
+
+  /// The body of a global: emission goes into its initializer.
+  void fill(LLVM::GlobalOp global, function_ref<Value(Value)> build) {
+    OpBuilder::InsertionGuard guard(b);
+    b.createBlock(&global.getInitializer());
+    Value value = LLVM::UndefOp::create(b, loc, global.getGlobalType());
+    LLVM::ReturnOp::create(b, loc, build(value));
+  }
+
+  Value insert(Value into, Value value, ArrayRef<int64_t> position) {
+    return LLVM::InsertValueOp::create(b, loc, into, value, position);
+  }
+  Value integer(int64_t value) {
+    return LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(value));
+  }
+  Value integer32(int32_t value) {
+    return LLVM::ConstantOp::create(b, loc, i32, b.getI32IntegerAttr(value));
+  }
+  Value addressOf(LLVM::GlobalOp global) {
+    return LLVM::AddressOfOp::create(b, loc, global);
+  }
+
+  Value text(StringRef content) {
+    LLVM::GlobalOp global;
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToEnd(module.getBody());
+      global = bytes(("mercer_text_" + Twine(numTexts++)).str(),
+                     content.str() + '\0');
+    }
+    return addressOf(global);
+  }
+
+  /// Address of a function; of another object if it is not here.
+  Value function(StringRef name) {
+    if (!module.lookupSymbol(name)) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToEnd(module.getBody());
+      LLVM::LLVMFuncOp::create(
+          b, loc, name,
+          LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                      {}));
+    }
+    return LLVM::AddressOfOp::create(b, loc, pointer, name);
+  }
+
+  ModuleOp module;
+  OpBuilder b;
+  Location loc;
+  Type pointer, i32, i64;
+  unsigned numTexts = 0;
+};
+
+/// From host programs on buffers to the LLVM dialect. Kernels are declarations
+/// that `mercer-lower-host` reads.
+LogicalResult lowerHostModule(ModuleOp host) {
+  PassManager toTable(host.getContext());
+  toTable.addPass(createLowerAffinePass());
+  toTable.addPass(createSCFToControlFlowPass());
+  toTable.addPass(createLowerHost());
+  if (failed(toTable.run(host)))
+    return failure();
+  for (func::FuncOp function :
+       llvm::make_early_inc_range(host.getOps<func::FuncOp>()))
+    if (function->hasAttr(kernelAttrName()))
+      function.erase();
+  PassManager toLLVM(host.getContext());
+  toLLVM.addPass(memref::createExpandStridedMetadataPass());
+  toLLVM.addPass(createLowerAffinePass());
+  toLLVM.addPass(arith::createArithExpandOpsPass());
+  toLLVM.addPass(createFinalizeMemRefToLLVMConversionPass());
+  toLLVM.addPass(createConvertFuncToLLVMPass());
+  toLLVM.addPass(createArithToLLVMConversionPass());
+  toLLVM.addPass(createConvertControlFlowToLLVMPass());
+  toLLVM.addPass(createReconcileUnrealizedCastsPass());
+  toLLVM.addPass(createCanonicalizerPass());
+  toLLVM.addPass(createCSEPass());
+  return toLLVM.run(host);
+}
+
+} // namespace
+
+FailureOr<OwningOpRef<ModuleOp>>
+mercer::lowerToLLVMDialect(ModuleOp module, const NativeCodeOptions &options,
+                           std::string &manifest) {
+  Location loc = module.getLoc();
+  OwningOpRef<ModuleOp> container = ModuleOp::create(loc);
+  if (Attribute target = module->getAttr(TargetInfo::attrName()))
+    (*container)->setAttr(TargetInfo::attrName(), target);
+  TargetInfo target = TargetInfo::get(*container);
+  OpBuilder b = OpBuilder::atBlockEnd(container->getBody());
+
+  SmallVector<KernelEntry> table = kernelTable(module);
+  SmallVector<ModuleOp> kernels;
+  for (KernelEntry &entry : table) {
+    auto nested = ModuleOp::create(b, loc, entry.function.getName());
+    OpBuilder inside = OpBuilder::atBlockEnd(nested.getBody());
+    auto function = cast<func::FuncOp>(inside.clone(*entry.function));
+    function.setPublic();
+    kernels.push_back(nested);
+  }
+  {
+    PassManager pm(module.getContext());
+    buildCpuKernelPipeline(pm.nest<ModuleOp>());
+    if (failed(pm.run(*container)))
+      return failure();
+  }
+  ManifestBuilder manifestBuilder(module);
+  std::vector<CpuPhase> phases;
+  for (auto [nested, entry] : llvm::zip_equal(kernels, table)) {
+    std::vector<CpuPhase> own = cpuPhases(nested);
+    if (static_cast<int64_t>(own.size()) != entry.phases) {
+      entry.function.emitError("[E3001] expects ")
+          << entry.phases << " phases in machine code, got " << own.size();
+      return failure();
+    }
+    for (CpuPhase &phase : own) {
+      manifestBuilder.addKernel(phase.name, entry.function.getName());
+      phases.push_back(std::move(phase));
+    }
+  }
+
+  auto host = ModuleOp::create(b, loc, hostName);
+  std::vector<std::string> entries;
+  for (Operation &op : *module.getBody()) {
+    if (isa<ModuleOp>(op))
+      continue;
+    auto function = dyn_cast<func::FuncOp>(op);
+    OpBuilder inside = OpBuilder::atBlockEnd(host.getBody());
+    if (function && function->hasAttr(kernelAttrName())) {
+      // Of a kernel only its signature and number of phases matter here.
+      auto known = cast<func::FuncOp>(inside.cloneWithoutRegions(op));
+      known->setAttr(phasesAttrName(),
+                     b.getI64IntegerAttr(countPhases(function)));
+      continue;
+    }
+    inside.clone(op);
+    if (function && isEntryPoint(function))
+      entries.push_back(function.getName().str());
+  }
+  if (failed(lowerHostModule(host)))
+    return failure();
+  manifestBuilder.addSites(host->getAttrOfType<ArrayAttr>(sitesAttrName()),
+                           [&](StringRef name) {
+                             for (KernelEntry &entry : table)
+                               if (entry.function.getName() == name)
+                                 return entry.firstIndex;
+                             return int64_t(-1);
+                           });
+  manifest = manifestBuilder.print(options.model, target);
+  DescriptorBuilder(host).build(phases, entries, manifest);
+  return container;
+}
+
+FailureOr<std::vector<NativeCode::File>>
+mercer::emitNativeCode(ModuleOp container, const NativeCodeOptions &options) {
+  TargetInfo target = TargetInfo::get(container);
+  SmallVector<ModuleOp> modules(container.getOps<ModuleOp>());
+  std::vector<NativeCode::File> files(modules.size());
+  std::atomic<size_t> done{0};
+  CpuEmitOptions emitOptions;
+  emitOptions.optLevel = options.optLevel;
+  emitOptions.output = options.output;
+  auto emit = [&](size_t index) -> LogicalResult {
+    ModuleOp module = modules[index];
+    FailureOr<std::string> bytes = emitCpu(module, target, emitOptions);
+    if (failed(bytes))
+      return failure();
+    files[index] = {module.getName().value_or("").str(), std::move(*bytes)};
+    if (options.progress)
+      options.progress(++done, modules.size());
+    return success();
+  };
+  if (failed(failableParallelForEachN(container.getContext(), 0, modules.size(),
+                                      emit)))
+    return failure();
+  return files;
+}

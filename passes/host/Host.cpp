@@ -1,0 +1,119 @@
+//===- Host.cpp - what the passes of this area share ----------------------===//
+
+#include "passes/host/Passes.h"
+
+#include "dialects/mercer/IR/Mercer.h"
+
+#include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace mercer;
+
+namespace {
+
+/// A launch reads its inputs and overwrites its outputs in place.
+struct LaunchModel
+    : bufferization::BufferizableOpInterface::ExternalModel<LaunchModel,
+                                                            LaunchOp> {
+  static bool isOutput(Operation *op, OpOperand &operand) {
+    return operand.getOperandNumber() >= cast<LaunchOp>(op).getInputs().size();
+  }
+
+  bool bufferizesToMemoryRead(Operation *, OpOperand &,
+                              const bufferization::AnalysisState &) const {
+    return true;
+  }
+
+  bool bufferizesToMemoryWrite(Operation *op, OpOperand &operand,
+                               const bufferization::AnalysisState &) const {
+    return isOutput(op, operand);
+  }
+
+  bufferization::AliasingValueList
+  getAliasingValues(Operation *op, OpOperand &operand,
+                    const bufferization::AnalysisState &) const {
+    if (!isOutput(op, operand))
+      return {};
+    unsigned index =
+        operand.getOperandNumber() - cast<LaunchOp>(op).getInputs().size();
+    return {{op->getResult(index), bufferization::BufferRelation::Equivalent}};
+  }
+
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
+                          const bufferization::BufferizationOptions &options,
+                          bufferization::BufferizationState &state) const {
+    auto launch = cast<LaunchOp>(op);
+    auto toBuffers = [&](ValueRange values,
+                         SmallVectorImpl<Value> &buffers) -> LogicalResult {
+      for (Value value : values) {
+        if (!isa<TensorType>(value.getType())) {
+          buffers.push_back(value);
+          continue;
+        }
+        FailureOr<Value> buffer =
+            bufferization::getBuffer(rewriter, value, options, state);
+        if (failed(buffer))
+          return failure();
+        buffers.push_back(*buffer);
+      }
+      return success();
+    };
+    SmallVector<Value> inputs, outputs;
+    rewriter.setInsertionPoint(op);
+    if (failed(toBuffers(launch.getInputs(), inputs)) ||
+        failed(toBuffers(launch.getOutputs(), outputs)))
+      return failure();
+    auto onBuffers = LaunchOp::create(rewriter, op->getLoc(), TypeRange{},
+                                      launch.getKernelAttr(), inputs, outputs,
+                                      launch.getNodesAttr());
+    onBuffers->setDiscardableAttrs(launch->getDiscardableAttrDictionary());
+    bufferization::replaceOpWithBufferizedValues(rewriter, op, outputs);
+    return success();
+  }
+};
+
+} // namespace
+
+void mercer::registerHostBufferizationModels(DialectRegistry &registry) {
+  registry.addExtension(+[](MLIRContext *context, MercerDialect *) {
+    LaunchOp::attachInterface<LaunchModel>(*context);
+  });
+}
+
+ModuleOp mercer::getConstantsModule(ModuleOp module) {
+  return module.lookupSymbol<ModuleOp>(constantsModuleName());
+}
+
+bool mercer::isEntryPoint(func::FuncOp function) {
+  return function.isPublic() && !function.isDeclaration() &&
+         !function->hasAttr(kernelAttrName()) &&
+         !function->hasAttr(shapesAttrName());
+}
+
+int64_t mercer::countPhases(func::FuncOp kernel) {
+  if (kernel.isDeclaration()) {
+    auto stated = kernel->getAttrOfType<IntegerAttr>(phasesAttrName());
+    return stated ? stated.getInt() : 0;
+  }
+  int64_t phases = 0;
+  for (Operation &op : kernel.getBody().front())
+    phases += isa<scf::ForallOp>(op);
+  return phases;
+}
+
+SmallVector<KernelEntry> mercer::kernelTable(ModuleOp module) {
+  SmallVector<KernelEntry> table;
+  int64_t next = 0;
+  for (func::FuncOp function : module.getOps<func::FuncOp>()) {
+    if (!function->hasAttr(kernelAttrName()))
+      continue;
+    int64_t phases = countPhases(function);
+    table.push_back({function, next, phases});
+    next += phases;
+  }
+  return table;
+}
