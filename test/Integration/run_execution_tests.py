@@ -55,6 +55,7 @@ def problem(actual: np.ndarray, expected: np.ndarray, group: Group) -> str:
     epsilon = EPSILON[dtype_of(actual)]
     largest = float(np.abs(expected[np.isfinite(expected)]).max(initial=0))
     scale = np.maximum(np.abs(expected), 1e-2 * largest) if group.by_element else np.full(expected.shape, largest)
+    scale = np.maximum(scale, group.floor)
     # Half a unit is the rounding of a result that is exact otherwise. Below the normal range precision ends.
     smallest = {"f16": 2.0**-24, "f32": 2.0**-126, "bf16": 2.0**-126, "f64": 2.0**-1022}[dtype_of(actual)]
     allowed = (group.units + 0.5) * epsilon * scale + smallest

@@ -28,8 +28,8 @@ def _matmul(random: np.random.Generator, dtype: str, batch: tuple[int | str, ...
     def feeds(shape: str) -> Arrays:
         m, k, n = _SIZES[shape]
         return {
-            "a": values(random, (*lead(batch), m, k), dtype, -2, 2),
-            "b": values(random, (*lead(other), k, n), dtype, -2, 2),
+            "a": values(random, (*lead(batch), m, k), dtype, -1, 3),
+            "b": values(random, (*lead(other), k, n), dtype, -1, 3),
         }
 
     label = "x".join(map(str, batch)) or "plain"

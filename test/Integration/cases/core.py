@@ -48,6 +48,8 @@ class Group:
     # By element: relative to each expected value (or to 1e-2 of the largest one where that is larger); otherwise
     # relative to the largest, as is right for sums.
     by_element: bool = False
+    # The scale of the error is at least this: for functions that come near 0 by cancellation.
+    floor: float = 0.0
 
 
 def random_shape(random: np.random.Generator, rank: int, kind: str, limit: int = 60_000) -> tuple[int, ...]:
@@ -141,6 +143,7 @@ class Recipe:
     kinds: Sequence[str] = KINDS
     units: float = 2.0
     by_element: bool = False
+    floor: float = 0.0
 
     def _variant(self, inputs: Arrays) -> Variant:
         with np.errstate(all="ignore"):
@@ -154,7 +157,7 @@ class Recipe:
         inputs = {name: (dtype_of(array), dims[name]) for name, array in first.inputs.items()}
         outputs = {name: (dtype, [None] * first.expected[name].ndim) for name, dtype in self.outputs.items()}
         model = onnx_model(self.nodes, inputs, outputs, self.constants)
-        return Group(f"{self.name}-{suffix}", model, variants, self.units, self.by_element)
+        return Group(f"{self.name}-{suffix}", model, variants, self.units, self.by_element, self.floor)
 
     def groups(self, random: np.random.Generator) -> Iterator[Group]:
         """One model with dynamic dims run on every kind of shape, and one with the dims of a random kind fixed."""

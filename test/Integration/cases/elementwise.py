@@ -81,6 +81,7 @@ def _unary(random: np.random.Generator, kind: str, dtype: str, reference, low, h
         {"x": symbols(rank)},
         units=units,
         by_element=kind not in _NEAR_ZERO,
+        floor=1.0 if kind in _NEAR_ZERO else 0.0,
     )
 
 
