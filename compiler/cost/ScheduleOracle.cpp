@@ -25,6 +25,10 @@ static int64_t balancedTile(int64_t extent, int64_t limit, int64_t step) {
     return limit;
   if (extent <= limit)
     return extent;
+  // A tile that divides the extent keeps all sizes static: worth up to half.
+  for (int64_t tile = limit; tile * 2 > limit; tile -= step)
+    if (extent % tile == 0)
+      return tile;
   int64_t parts = llvm::divideCeil(extent, limit);
   int64_t tile = llvm::alignTo(llvm::divideCeil(extent, parts), step);
   return std::min(tile, limit);
@@ -68,7 +72,7 @@ static int64_t countTiles(const KernelShape &shape,
 
 /// Cuts columns, in whole panels, until there are enough tiles.
 static void splitColumns(const KernelShape &shape, Schedule &schedule,
-                         int64_t panel) {
+                         int64_t panel, int64_t wanted) {
   bool last = true;
   for (int64_t index = shape.dims.size() - 1; index >= 0; --index) {
     const GridDim &dim = shape.dims[index];
@@ -81,7 +85,7 @@ static void splitColumns(const KernelShape &shape, Schedule &schedule,
     }
     last = false;
     int64_t others = std::max<int64_t>(1, countTiles(shape, schedule.grid));
-    int64_t parts = llvm::divideCeil(kWantedTiles, others);
+    int64_t parts = llvm::divideCeil(wanted, others);
     int64_t panels = llvm::divideCeil(known(dim.extent), panel);
     parts = std::min(parts, panels);
     int64_t tile = llvm::divideCeil(panels, parts) * panel;
@@ -122,7 +126,7 @@ static void scheduleContract(const KernelShape &shape, const TargetInfo &target,
       left = std::max<int64_t>(1, left / tile);
     }
   }
-  splitColumns(shape, schedule, panel);
+  splitColumns(shape, schedule, panel, kWantedTiles);
   llvm::raw_string_ostream(schedule.why)
       << "row tile of " << rows << " so that rows x " << shape.reduction
       << " fit half of L2; panels of " << panel << " columns";
@@ -170,7 +174,7 @@ static void scheduleWindow(const KernelShape &shape, const TargetInfo &target,
     used *= (std::min(tile, known(dim.extent)) - 1) * dim.stride + dim.halo;
   }
   if (cols != 0)
-    splitColumns(shape, schedule, panel);
+    splitColumns(shape, schedule, panel, kWantedTiles / 2);
   llvm::raw_string_ostream os(schedule.why);
   os << "tile of " << pixels << " pixels, input tile of " << used / 1024
      << " KiB in L2";

@@ -7,6 +7,8 @@
 
 #include "passes/fuse/Passes.h"
 
+#include "dialects/mercer/IR/Mercer.h"
+
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
@@ -42,6 +44,19 @@ static bool readsCapturedTensor(linalg::GenericOp op) {
   });
 }
 
+/// True if `producer` follows a contraction element by element: there it costs
+/// no memory traffic at all.
+static bool isEpilogue(linalg::GenericOp producer) {
+  AffineMap out = producer.getIndexingMapsArray().back();
+  for (OpOperand *input : producer.getDpsInputOperands())
+    if (Operation *source = input->get().getDefiningOp())
+      if ((isa<mercer::KernelOpInterface>(source) ||
+           isa<linalg::ContractionOpInterface>(source)) &&
+          producer.getMatchingIndexingMap(input) == out)
+        return true;
+  return false;
+}
+
 static bool shouldFuse(OpOperand *fused, unsigned maxBody,
                        unsigned maxOperands) {
   auto producer = fused->get().getDefiningOp<linalg::GenericOp>();
@@ -55,6 +70,9 @@ static bool shouldFuse(OpOperand *fused, unsigned maxBody,
   if (body > maxBody)
     return false;
   if (producer->getNumOperands() + consumer->getNumOperands() > maxOperands)
+    return false;
+
+  if (consumer.getNumReductionLoops() != 0 && isEpilogue(producer))
     return false;
 
   // The consumer visits each element of the producer once exactly if no loop

@@ -376,6 +376,9 @@ private:
         grid[dims[loop]] = std::max<int64_t>(1, std::min(left, extent));
       left = std::max<int64_t>(1, left / std::max<int64_t>(1, extent));
     }
+    for (unsigned loop = 0; loop < dims.size(); ++loop)
+      if (dims[loop] >= 0 && grid[dims[loop]] == model->extents[loop])
+        grid[dims[loop]] = 0;
     op->setAttr(kDimsAttr, b.getDenseI64ArrayAttr(dims));
     SmallVector<int64_t> inner(grid.size(), 0);
     op->setAttr(kScheduleAttr,

@@ -168,8 +168,8 @@ static DictionaryAttr toAttr(OpBuilder &b, const Schedule &schedule,
       lines.push_back(b.getStringAttr(line));
     add("refused", b.getArrayAttr(lines));
   }
-  add("flops", b.getF64FloatAttr(shape.flops));
-  add("bytes", b.getF64FloatAttr(shape.bytes));
+  add("flops", b.getI64IntegerAttr(static_cast<int64_t>(shape.flops)));
+  add("bytes", b.getI64IntegerAttr(static_cast<int64_t>(shape.bytes)));
   add("seconds", b.getF64FloatAttr(schedule.seconds));
   return b.getDictionaryAttr(entries);
 }

@@ -27,7 +27,7 @@ struct GroupingLimits {
   /// A group whose values together have at most this many elements, and whose
   /// loops at most `smallWork` points, is not cut at all.
   int64_t smallElements = 16 * 1024;
-  int64_t smallWork = 256 * 1024;
+  int64_t smallWork = 64 * 1024;
   /// Extent assumed for a dim of unknown size.
   int64_t assumedExtent = 128;
 };
