@@ -10,6 +10,7 @@
 
 #include "runtime/support/Dtype.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -172,7 +173,9 @@ const MercerRuntimeTable Run::table = {
           ctx, 0, [&](Run &run) { return run.launch(kernel, site, params); });
     },
     [](void *, void *dst, const void *src, int64_t bytes) {
-      memcpy(dst, src, bytes);
+      // Empty tensors may have no address, which memcpy does not allow.
+      if (bytes > 0)
+        memcpy(dst, src, bytes);
       return int32_t(0);
     },
     [](void *, const void *ptr, int64_t) { return ptr; },
@@ -245,7 +248,7 @@ void *Run::output(uint32_t index, uint32_t rank, const int64_t *dims) {
     out.allocated = out.data != nullptr;
     return out.data;
   }
-  if (memcmp(tensor.shape, dims, rank * sizeof(int64_t)) != 0) {
+  if (!std::equal(dims, dims + rank, tensor.shape)) {
     fail({Code::OutputTooSmall, outputPlace(index),
           "expects a buffer of shape " + formatShape(dims, rank) + ", got " +
               formatShape(tensor.shape, rank)});
@@ -369,7 +372,7 @@ void *Run::state(uint32_t index, uint32_t rank, int64_t *dims,
     }
     memset(state.data, 0, state.bytes);
     state.length = 0;
-  } else if (memcmp(state.dims.data(), dims, rank * sizeof(int64_t)) != 0) {
+  } else if (!std::equal(dims, dims + rank, state.dims.begin())) {
     fail({Code::StateShapeMismatch, place,
           "expects shape " + formatShape(state.dims.data(), rank) + ", got " +
               formatShape(dims, rank)});

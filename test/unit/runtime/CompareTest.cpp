@@ -17,7 +17,8 @@ Array make(std::vector<T> values, std::vector<int64_t> shape = {}) {
   array.shape = shape.empty() ? std::vector<int64_t>{int64_t(values.size())}
                               : std::move(shape);
   EXPECT_TRUE(array.allocate(values.size()));
-  memcpy(array.data(), values.data(), values.size() * sizeof(T));
+  if (!values.empty())
+    memcpy(array.data(), values.data(), values.size() * sizeof(T));
   return array;
 }
 

@@ -9,6 +9,13 @@
 
 using namespace mercer::test;
 
+#if __has_feature(address_sanitizer)
+/// An allocation that is too large is a value here, as it is without ASan.
+extern "C" const char *__asan_default_options() {
+  return "allocator_may_return_null=1";
+}
+#endif
+
 namespace {
 
 class Run : public testing::Test {
