@@ -8,9 +8,9 @@ configure_package_config_file(
   INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Mercer)
 install(FILES ${CMAKE_BINARY_DIR}/MercerConfig.cmake
               ${CMAKE_BINARY_DIR}/MercerConfigVersion.cmake
-        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Mercer)
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Mercer COMPONENT runtime)
 get_property(exported GLOBAL PROPERTY MERCER_EXPORTED)
 if(exported)
   install(EXPORT MercerTargets NAMESPACE Mercer::
-          DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Mercer)
+          DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Mercer COMPONENT runtime)
 endif()
