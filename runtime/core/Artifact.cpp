@@ -74,7 +74,10 @@ Status readFooter(const MappedFile &file, const std::string &path,
       return {Code::ArtifactDamaged, path,
               format("constant %llu lies outside of the constants section",
                      static_cast<unsigned long long>(i))};
-    if (verifyConstants &&
+    // Small constants hold offsets and indices, and a wrong one of these makes
+    // a wild address; they cost nothing to check.
+    constexpr uint64_t smallSize = 64 << 10;
+    if ((verifyConstants || constant.size <= smallSize) &&
         constant.digest !=
             XXH3_64bits(file.data() + footer.constants_offset + constant.offset,
                         constant.size))

@@ -153,7 +153,7 @@ typedef struct MercerModuleDesc {
 typedef struct MercerConstantEntry {
   uint64_t offset; ///< from the start of the constants section; 64-byte aligned
   uint64_t size;   ///< bytes, inside of the section
-  uint64_t digest; ///< of the bytes; checked when the loader is asked to
+  uint64_t digest; ///< of the bytes; checked up to 64 KiB, above when asked to
   uint64_t reserved; ///< 0
 } MercerConstantEntry;
 

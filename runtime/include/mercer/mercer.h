@@ -197,8 +197,10 @@ MERCER_API int32_t mercer_profile_clear(MercerContext *context);
 
 typedef struct MercerLoadOptions {
   uint32_t struct_size;
-  uint32_t verify_constants; ///< 1: read all constants and check their digests
-  uint32_t any_compiler;     ///< 1: accept other compiler versions of one ABI
+  /// 1: read all constants and check their digests. Those of at most 64 KiB
+  /// are always checked.
+  uint32_t verify_constants;
+  uint32_t any_compiler; ///< 1: accept other compiler versions of one ABI
   uint32_t reserved;
 } MercerLoadOptions;
 
