@@ -2,6 +2,7 @@
 
 #include "compiler/pipelines/RegisterAll.h"
 
+#include "backends/cpu/CpuBackend.h"
 #include "dialects/mercer/IR/Mercer.h"
 #include "dialects/onnx/IR/Onnx.h"
 #include "passes/fuse/Passes.h"
@@ -24,6 +25,7 @@ void mercer::registerAllMercerDialects(mlir::DialectRegistry &registry) {
 }
 
 void mercer::registerAllMercerPasses() {
+  registerMercerCPUPasses();
   registerMercerHostPasses();
   registerMercerOnnxPasses();
   registerMercerFusePasses();
