@@ -109,28 +109,22 @@ class _Watcher(threading.Thread):
 def run_process(command: Sequence[str | Path], timeout: float = 120, **popen) -> Outcome:
     """Runs a command in its own process group, so that a time limit ends its children too."""
     start = time.monotonic()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(
-            [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-            **popen,
-        )
-        watcher = _Watcher(process.pid, timeout)
-        _, status, _ = os.wait4(process.pid, 0)
-        watcher.stop()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read().decode(errors="replace"))
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        **popen,
+    )
+    watcher = _Watcher(process.pid, timeout)
+    out, err = process.communicate()
+    watcher.stop()
     return Outcome(
         status=process.returncode,
         seconds=time.monotonic() - start,
-        stdout=texts[0],
-        stderr=texts[1],
+        stdout=out.decode(errors="replace"),
+        stderr=err.decode(errors="replace"),
         timed_out=watcher.expired,
         peak_bytes=watcher.peak_bytes,
     )
