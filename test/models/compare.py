@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import sys
@@ -66,7 +67,7 @@ def versions() -> dict[str, str]:
     return {"mercer": mercer, "onnxruntime": onnxruntime.__version__, "processor": processor, "threads": "1"}
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--directory", type=Path, default=build_directory() / "models")
@@ -78,7 +79,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1.0, help="for each side and size")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--mercerc", action="append", default=[], metavar="OPTION", help="passed on to mercerc")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.directory.mkdir(parents=True, exist_ok=True)
     print(f"seed {options.seed}", flush=True)
     jobs = 1 if options.time else options.jobs or 2
@@ -92,6 +93,11 @@ def main() -> int:
     if options.json:
         content = {"versions": versions(), "models": [result.as_json() for result in results]}
         options.json.write_text(json.dumps(content, indent=1) + "\n")
+    ratios = [times.ratio for result in results for times in result.times.values()]
+    if ratios:
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        print(f"ratio above 1: Mercer is slower; geometric mean {mean:.2f}, largest {max(ratios):.2f}")
+        print(", ".join(f"{name} {value}" for name, value in versions().items()))
     failed = sum(not result.ok for result in results)
     print(report.summary(len(results) - failed, failed))
     return failed > 0
