@@ -8,6 +8,7 @@
 #include "passes/fuse/Passes.h"
 
 #include "dialects/mercer/IR/Mercer.h"
+#include "passes/schedule/LoopModel.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
@@ -15,6 +16,7 @@
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
+using mercer::isConstantExpression;
 
 namespace mercer {
 #define GEN_PASS_DEF_MERCERFUSEELEMENTWISE
@@ -73,6 +75,11 @@ static bool shouldFuse(OpOperand *fused, unsigned maxBody,
     return false;
 
   if (consumer.getNumReductionLoops() != 0 && isEpilogue(producer))
+    return false;
+
+  // What depends on constants only is computed before the model runs.
+  if (isConstantExpression(producer->getResult(0)) &&
+      !isConstantExpression(consumer->getResult(0)))
     return false;
 
   // The consumer visits each element of the producer once exactly if no loop
@@ -192,6 +199,7 @@ struct FuseElementwise
 
 void mercer::buildFusePipeline(OpPassManager &pm) {
   pm.addPass(createCSEPass());
+  pm.addPass(createMercerFoldTransposes());
   pm.addPass(createMercerFuseElementwise());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

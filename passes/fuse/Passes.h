@@ -20,6 +20,9 @@ namespace mercer {
 void populateFuseElementwisePatterns(mlir::RewritePatternSet &patterns,
                                      unsigned maxBody, unsigned maxOperands);
 
+/// Patterns that make transposes part of the access maps of structural ops.
+void populateFoldTransposesPatterns(mlir::RewritePatternSet &patterns);
+
 /// Stage `fuse` for a module.
 void buildFusePipeline(mlir::OpPassManager &pm);
 

@@ -4,6 +4,25 @@
 
 include "mlir/Pass/PassBase.td"
 
+def MercerFoldTransposes : Pass<"mercer-fold-transposes"> {
+  let summary = "fold transposes into the maps of structural operations";
+  let description = [{
+    A transpose or broadcast that feeds a contraction, window or pairwise
+    operation becomes part of that operand's access map; a transpose of its
+    only result becomes the order in which the result is written. Slices move
+    in front of transposes, where they are free.
+
+    ```mlir
+    %t = linalg.transpose ins(%q : tensor<?x12x64xf32>) … permutation = [1, 0, 2]
+    %r = mercer.pairwise … maps [(h, i, j, f) -> (h, i, f), …] ins(%t, …)
+    // becomes
+    %r = mercer.pairwise … maps [(h, i, j, f) -> (i, h, f), …] ins(%q, …)
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
 def MercerFuseElementwise : Pass<"mercer-fuse-elementwise"> {
   let summary = "merge elementwise operations with their neighbours";
   let description = [{

@@ -105,6 +105,15 @@ Value KernelBuilder::import(Value value) {
     copy->removeAttr(kScheduleAttr);
     return copy->getResult(cast<OpResult>(value).getResultNumber());
   }
+  // A slice is free inside: a view of the whole.
+  if (auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(op);
+      slice && !isView(op) && !op->hasAttr(kGroupAttr)) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    for (Value operand : op->getOperands())
+      import(operand);
+    rewriter.setInsertionPointToEnd(body);
+    return rewriter.clone(*op, mapping)->getResult(0);
+  }
   // Sizes of tensors that the kernel reads anyway are asked for inside.
   if (auto dim = dyn_cast_or_null<tensor::DimOp>(op)) {
     auto it = arguments.find(dim.getSource());

@@ -105,8 +105,11 @@ static KernelShape describe(const Grouping &grouping, const KernelGroup &group,
     bool left = !inputs.empty() && isFunctionOf(inputs[0], loop);
     bool right = inputs.size() > 1 && isFunctionOf(inputs[1], loop);
     if (auto pairwise = dyn_cast<PairwiseOp>(root.op)) {
-      dim.role = pairwise.getPairDim(loop) == PairDim::Row ? DimRole::Query
-                                                           : DimRole::Batch;
+      PairDim role = pairwise.getPairDim(loop);
+      // Columns are walked inside a tile, values are kept whole.
+      dim.role = role == PairDim::Row     ? DimRole::Query
+                 : role == PairDim::Batch ? DimRole::Batch
+                                          : DimRole::Free;
     } else if (shape.kind != KernelShape::Kind::Group) {
       dim.role = left && right ? (window ? DimRole::Channel : DimRole::Batch)
                  : right       ? DimRole::Col
@@ -211,9 +214,10 @@ private:
     OpBuilder b(&getContext());
     TargetInfo target = TargetInfo::get(block.getParentOp());
     for (const KernelGroup &group : grouping.groups) {
-      // Views alone stay with the host.
+      // Views alone stay with the host, slices with those who read them.
       if (llvm::all_of(group.members, [&](unsigned member) {
-            return isView(grouping.ops[member].op);
+            Operation *op = grouping.ops[member].op;
+            return isView(op) || isa<tensor::ExtractSliceOp>(op);
           }))
         continue;
       numOps += group.members.size();

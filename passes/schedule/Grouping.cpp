@@ -23,6 +23,8 @@ struct Partial {
   bool heavy = false;
   bool fixedSize = true;  // no dim of unknown size
   bool mergeable = false; // has a model
+  bool constant = false;  // known before the model runs
+  bool slice = false;     // a slice, free inside whoever reads it
   SmallVector<std::string> refused;
 };
 
@@ -110,6 +112,9 @@ Grouper::Grouper(Block &block, const GroupingLimits &limits)
           llvm::none_of(info.model.extents, ShapedType::isDynamic);
       group.computeOps = info.model.view ? 0 : 1;
     }
+    group.slice = isa<tensor::ExtractSliceOp>(op);
+    group.constant = llvm::all_of(
+        op.getResults(), [](Value v) { return isConstantExpression(v); });
     for (Type type : op.getResultTypes())
       group.elements += elementCount(type, limits.assumedExtent);
     info.group = ops.size();
@@ -332,6 +337,7 @@ void Grouper::merge(unsigned a, unsigned b,
   target.work += source.work;
   target.computeOps += source.computeOps;
   target.heavy |= source.heavy;
+  target.slice &= source.slice;
   target.fixedSize &= source.fixedSize;
   llvm::append_range(target.refused, source.refused);
 }
@@ -340,7 +346,8 @@ void Grouper::merge(unsigned a, unsigned b,
 bool Grouper::tryMerge(unsigned a, unsigned b) {
   Partial &first = groups[a], &second = groups[b];
   if (!first.mergeable || !second.mergeable ||
-      first.members.size() + second.members.size() > limits.maxOps)
+      first.members.size() + second.members.size() > limits.maxOps ||
+      first.constant != second.constant)
     return false;
   bool bothSmall = isSmall(first) && isSmall(second) &&
                    first.elements + second.elements <= limits.smallElements &&
@@ -351,6 +358,10 @@ bool Grouper::tryMerge(unsigned a, unsigned b) {
       return refuse(a, b, "both are contractions"), false;
     if (pairs.empty())
       return refuse(a, b, "no dim can be tiled through both"), false;
+    // Readers take slices for free; a copy in the producer's tile is cheap only
+    // where everything is.
+    if (second.slice && pointBytes(first, first.grid) > limits.sliceBytes)
+      return false;
     bool viewOnly = first.computeOps == 0 || second.computeOps == 0;
     SmallVector<int> gridA, gridB;
     for (auto [inA, inB] : pairs) {

@@ -28,6 +28,8 @@ struct GroupingLimits {
   /// loops at most `smallWork` points, is not cut at all.
   int64_t smallElements = 16 * 1024;
   int64_t smallWork = 64 * 1024;
+  /// A slice joins its producer where a grid point has at most these bytes.
+  int64_t sliceBytes = 4096;
   /// Extent assumed for a dim of unknown size.
   int64_t assumedExtent = 128;
 };

@@ -228,6 +228,11 @@ LogicalResult KernelTiler::run() {
     bool setup =
         llvm::none_of(op.getResultTypes(), llvm::IsaPred<TensorType>) ||
         isa<tensor::EmptyOp>(op);
+    // So do slices of what the kernel reads.
+    if (isa<tensor::ExtractSliceOp>(op) && !op.hasAttr(kDimsAttr)) {
+      Operation *source = op.getOperand(0).getDefiningOp();
+      setup |= !source || !llvm::is_contained(members, source);
+    }
     if (!setup)
       members.push_back(&op);
   }
