@@ -9,6 +9,7 @@
 #include "passes/host/Passes.h"
 #include "passes/layout/Passes.h"
 #include "passes/onnx/Passes.h"
+#include "passes/raise/Passes.h"
 #include "passes/schedule/Passes.h"
 #include "passes/tiling/Passes.h"
 
@@ -27,6 +28,7 @@ void mercer::registerAllMercerDialects(mlir::DialectRegistry &registry) {
 void mercer::registerAllMercerPasses() {
   registerMercerCPUPasses();
   registerMercerHostPasses();
+  registerMercerRaisePasses();
   registerMercerOnnxPasses();
   registerMercerFusePasses();
   registerMercerSchedulePasses();

@@ -2,6 +2,8 @@
 
 #include "dialects/onnx/IR/Onnx.h"
 
+#include "dialects/mercer/IR/Mercer.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/IR/Matchers.h"
@@ -9,6 +11,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
+using namespace mercer;
 using namespace mercer::onnx;
 
 #include "dialects/onnx/IR/OnnxDialect.cpp.inc"
@@ -325,7 +328,7 @@ std::optional<double> mercer::onnx::constantScalar(Value value) {
 
 bool mercer::onnx::isConstantLike(Value value) {
   Operation *op = value ? value.getDefiningOp() : nullptr;
-  return op && op->hasTrait<OpTrait::ConstantLike>();
+  return op && (op->hasTrait<OpTrait::ConstantLike>() || isa<WeightOp>(op));
 }
 
 StringRef mercer::onnx::dtypeName(Type type) {

@@ -1,0 +1,132 @@
+// RUN: mercer-opt %s --mercer-raise-onnx | FileCheck %s
+
+// CHECK-LABEL: func.func @scan_of_distances
+// CHECK-NEXT: onnx.node "CDist"(%arg0, %arg1) domain "mercer" opset 1 {metric = "sqeuclidean"}
+func.func @scan_of_distances(%x: tensor<?x3xf32>, %y: tensor<9x3xf32>) -> tensor<*xf32> {
+  %s, %d = onnx.node "Scan"(%x, %y) opset 18 {num_scan_inputs = 1 : i64} graphs("body" {
+  ^bb0(%a: tensor<?x?xf32>, %b: tensor<?xf32>):
+    %axes = arith.constant dense<1> : tensor<1xi64>
+    %same = onnx.node "Identity"(%a) opset 18 : (tensor<?x?xf32>) -> tensor<?x?xf32>
+    %diff = onnx.node "Sub"(%a, %b) opset 18 : (tensor<?x?xf32>, tensor<?xf32>) -> tensor<*xf32>
+    %sum = onnx.node "ReduceSumSquare"(%diff, %axes) opset 18 {keepdims = 0 : i64} : (tensor<*xf32>, tensor<1xi64>) -> tensor<*xf32>
+    onnx.yield %same, %sum : tensor<?x?xf32>, tensor<*xf32>
+  }) : (tensor<?x3xf32>, tensor<9x3xf32>) -> (!onnx.any, !onnx.any)
+  %t = onnx.node "Transpose"(%d) opset 18 {perm = array<i64: 1, 0>} : (!onnx.any) -> tensor<*xf32>
+  return %t : tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @scan_with_a_changing_state
+// CHECK: "Scan"
+func.func @scan_with_a_changing_state(%x: tensor<?x3xf32>, %y: tensor<9x3xf32>) -> !onnx.any {
+  %s, %d = onnx.node "Scan"(%x, %y) opset 18 {num_scan_inputs = 1 : i64} graphs("body" {
+  ^bb0(%a: tensor<?x?xf32>, %b: tensor<?xf32>):
+    %axes = arith.constant dense<1> : tensor<1xi64>
+    %diff = onnx.node "Sub"(%a, %b) opset 18 : (tensor<?x?xf32>, tensor<?xf32>) -> tensor<*xf32>
+    %sum = onnx.node "ReduceSumSquare"(%diff, %axes) opset 18 {keepdims = 0 : i64} : (tensor<*xf32>, tensor<1xi64>) -> tensor<*xf32>
+    onnx.yield %diff, %sum : tensor<*xf32>, tensor<*xf32>
+  }) : (tensor<?x3xf32>, tensor<9x3xf32>) -> (!onnx.any, !onnx.any)
+  return %d : !onnx.any
+}
+
+// The constant kernel of a Gaussian process is a product of zeros plus a number.
+// CHECK-LABEL: func.func @gaussian_process
+// CHECK: %[[SUM:.*]] = onnx.node "KernelMatvec"(%arg0, %arg1, %arg2) domain "mercer" opset 1 {coef0 = 0.000000e+00 : f32, degree = 0.000000e+00 : f32, gamma = 5.000000e-01 : f32, kernel = "RBF"}
+// CHECK: onnx.node "Mul"(%[[SUM]], %{{.*}})
+// CHECK-NEXT: return
+func.func @gaussian_process(%x: tensor<?x3xf32>, %y: tensor<9x3xf32>, %alpha: tensor<9xf32>) -> tensor<*xf32> {
+  %half = arith.constant dense<0.5> : tensor<1xf32>
+  %amplitude = arith.constant dense<2.0> : tensor<1xf32>
+  %zero = arith.constant dense<0> : tensor<1xi64>
+  %one = arith.constant dense<1> : tensor<1xi64>
+  %column = arith.constant dense<[1, 9]> : tensor<2xi64>
+  %d = onnx.node "CDist"(%x, %y) domain "mercer" opset 1 {metric = "sqeuclidean"} : (tensor<?x3xf32>, tensor<9x3xf32>) -> tensor<*xf32>
+  %m = onnx.node "Mul"(%d, %half) opset 18 : (tensor<*xf32>, tensor<1xf32>) -> tensor<*xf32>
+  %n = onnx.node "Neg"(%m) opset 18 : (tensor<*xf32>) -> tensor<*xf32>
+  %e = onnx.node "Exp"(%n) opset 18 : (tensor<*xf32>) -> tensor<*xf32>
+  %shape = onnx.node "Shape"(%x) opset 18 : (tensor<?x3xf32>) -> tensor<*xi64>
+  %rows = onnx.node "Gather"(%shape, %zero) opset 18 : (tensor<*xi64>, tensor<1xi64>) -> tensor<*xi64>
+  %sizes = onnx.node "Concat"(%rows, %one) opset 18 {axis = 0 : i64} : (tensor<*xi64>, tensor<1xi64>) -> tensor<*xi64>
+  %z1 = onnx.node "ConstantOfShape"(%sizes) opset 18 {value = dense<0.0> : tensor<1xf32>} : (tensor<*xi64>) -> tensor<*xf32>
+  %z2 = onnx.node "ConstantOfShape"(%column) opset 18 {value = dense<0.0> : tensor<1xf32>} : (tensor<2xi64>) -> tensor<*xf32>
+  %zz = onnx.node "MatMul"(%z1, %z2) opset 18 : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  %c = onnx.node "Add"(%zz, %amplitude) opset 18 : (tensor<*xf32>, tensor<1xf32>) -> tensor<*xf32>
+  %k = onnx.node "Mul"(%c, %e) opset 18 : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  %r = onnx.node "MatMul"(%k, %alpha) opset 18 : (tensor<*xf32>, tensor<9xf32>) -> tensor<*xf32>
+  return %r : tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @kernel_matrix_is_an_output
+// CHECK-NOT: "KernelMatvec"
+func.func @kernel_matrix_is_an_output(%x: tensor<?x3xf32>, %y: tensor<9x3xf32>, %alpha: tensor<9xf32>) -> (tensor<*xf32>, tensor<*xf32>) {
+  %d = onnx.node "CDist"(%x, %y) domain "mercer" opset 1 {metric = "sqeuclidean"} : (tensor<?x3xf32>, tensor<9x3xf32>) -> tensor<*xf32>
+  %n = onnx.node "Neg"(%d) opset 18 : (tensor<*xf32>) -> tensor<*xf32>
+  %e = onnx.node "Exp"(%n) opset 18 : (tensor<*xf32>) -> tensor<*xf32>
+  %r = onnx.node "MatMul"(%e, %alpha) opset 18 : (tensor<*xf32>, tensor<9xf32>) -> tensor<*xf32>
+  return %r, %e : tensor<*xf32>, tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @svm_regressor
+// CHECK-DAG: %[[COEF:.*]] = arith.constant dense<{{\[\[}}5.000000e-01], [-5.000000e-01]]> : tensor<2x1xf32>
+// CHECK-DAG: %[[SV:.*]] = arith.constant dense<{{\[\[}}1.000000e+00, 2.000000e+00], [3.000000e+00, 4.000000e+00]]> : tensor<2x2xf32>
+// CHECK-DAG: %[[SUM:.*]] = onnx.node "KernelMatvec"(%arg0, %[[SV]], %[[COEF]]) {{.*}} kernel = "RBF"
+// CHECK: onnx.node "Add"(%[[SUM]], %{{.*}})
+func.func @svm_regressor(%x: tensor<?x2xf32>) -> tensor<*xf32> {
+  %y = onnx.node "SVMRegressor"(%x) domain "ai.onnx.ml" opset 1 {coefficients = array<f32: 0.5, -0.5>, kernel_params = array<f32: 0.25, 0.0, 3.0>, kernel_type = "RBF", n_supports = 2 : i64, rho = array<f32: 0.125>, support_vectors = array<f32: 1.0, 2.0, 3.0, 4.0>} : (tensor<?x2xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @svm_regressor_of_wrong_size
+// CHECK: "SVMRegressor"
+func.func @svm_regressor_of_wrong_size(%x: tensor<?x2xf32>) -> tensor<*xf32> {
+  %y = onnx.node "SVMRegressor"(%x) domain "ai.onnx.ml" opset 1 {coefficients = array<f32: 0.5>, kernel_params = array<f32: 0.25, 0.0, 3.0>, kernel_type = "RBF", n_supports = 2 : i64, rho = array<f32: 0.125>, support_vectors = array<f32: 1.0, 2.0, 3.0, 4.0>} : (tensor<?x2xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// Three classes, one vector each: pairs (0,1), (0,2), (1,2).
+// CHECK-LABEL: func.func @svm_classifier
+// CHECK-DAG: %[[C:.*]] = arith.constant dense<{{\[\[}}1.000000e+00, 4.000000e+00, 0.000000e+00], [2.000000e+00, 0.000000e+00, 5.000000e+00], [0.000000e+00, 3.000000e+00, 6.000000e+00]]> : tensor<3x3xf32>
+// CHECK-DAG: onnx.node "KernelMatvec"(%arg0, %{{.*}}, %[[C]])
+// CHECK: onnx.node "ArgMax"
+// CHECK: onnx.node "Gather"
+func.func @svm_classifier(%x: tensor<?x1xf32>) -> (tensor<?xi64>, tensor<*xf32>) {
+  %l, %s = onnx.node "SVMClassifier"(%x) domain "ai.onnx.ml" opset 1 {classlabels_ints = array<i64: 7, 8, 9>, coefficients = array<f32: 1.0, 2.0, 3.0, 4.0, 5.0, 6.0>, kernel_params = array<f32: 0.25, 0.0, 3.0>, kernel_type = "RBF", rho = array<f32: 0.1, 0.2, 0.3>, support_vectors = array<f32: 1.0, 2.0, 3.0>, vectors_per_class = array<i64: 1, 1, 1>} : (tensor<?x1xf32>) -> (tensor<?xi64>, tensor<*xf32>)
+  return %l, %s : tensor<?xi64>, tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @svm_with_probabilities
+// CHECK: "SVMClassifier"
+func.func @svm_with_probabilities(%x: tensor<?x1xf32>) -> (tensor<?xi64>, tensor<*xf32>) {
+  %l, %s = onnx.node "SVMClassifier"(%x) domain "ai.onnx.ml" opset 1 {classlabels_ints = array<i64: 7, 8, 9>, coefficients = array<f32: 1.0, 2.0, 3.0, 4.0, 5.0, 6.0>, kernel_params = array<f32: 0.25, 0.0, 3.0>, kernel_type = "RBF", prob_a = array<f32: 1.0, 1.0, 1.0>, prob_b = array<f32: 0.0, 0.0, 0.0>, rho = array<f32: 0.1, 0.2, 0.3>, support_vectors = array<f32: 1.0, 2.0, 3.0>, vectors_per_class = array<i64: 1, 1, 1>} : (tensor<?x1xf32>) -> (tensor<?xi64>, tensor<*xf32>)
+  return %l, %s : tensor<?xi64>, tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @sums_of_columns
+// CHECK-DAG: %[[M:.*]] = arith.constant dense<{{\[\[}}-1.000000e+00, -1.000000e+00], [1.000000e+00, -1.000000e+00]]> : tensor<2x2xf32>
+// CHECK-DAG: %[[P:.*]] = onnx.node "MatMul"(%arg0, %[[M]])
+// CHECK: %[[Y:.*]] = onnx.node "Add"(%[[P]], %{{.*}})
+// CHECK-NEXT: return %[[Y]]
+func.func @sums_of_columns(%x: tensor<?x2xf32>) -> tensor<*xf32> {
+  %0 = arith.constant dense<0> : tensor<i64>
+  %1 = arith.constant dense<1> : tensor<i64>
+  %one = arith.constant dense<1.0> : tensor<f32>
+  %n = onnx.node "Neg"(%x) opset 16 : (tensor<?x2xf32>) -> tensor<*xf32>
+  %a = onnx.node "ArrayFeatureExtractor"(%n, %0) domain "ai.onnx.ml" opset 1 : (tensor<*xf32>, tensor<i64>) -> tensor<*xf32>
+  %b = onnx.node "ArrayFeatureExtractor"(%n, %1) domain "ai.onnx.ml" opset 1 : (tensor<*xf32>, tensor<i64>) -> tensor<*xf32>
+  %nb = onnx.node "Neg"(%b) opset 16 : (tensor<*xf32>) -> tensor<*xf32>
+  %s = onnx.node "Sum"(%a, %nb) opset 16 : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  %t0 = onnx.node "Sum"(%a, %b) opset 16 : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  %t = onnx.node "Add"(%t0, %one) opset 16 : (tensor<*xf32>, tensor<f32>) -> tensor<*xf32>
+  %y = onnx.node "Concat"(%s, %t) opset 16 {axis = 1 : i64} : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @columns_of_two_values
+// CHECK: "Concat"
+func.func @columns_of_two_values(%x: tensor<?x2xf32>, %z: tensor<?x2xf32>) -> tensor<*xf32> {
+  %0 = arith.constant dense<0> : tensor<i64>
+  %a = onnx.node "ArrayFeatureExtractor"(%x, %0) domain "ai.onnx.ml" opset 1 : (tensor<?x2xf32>, tensor<i64>) -> tensor<*xf32>
+  %b = onnx.node "ArrayFeatureExtractor"(%z, %0) domain "ai.onnx.ml" opset 1 : (tensor<?x2xf32>, tensor<i64>) -> tensor<*xf32>
+  %s = onnx.node "Sum"(%a, %b, %a, %b) opset 16 : (tensor<*xf32>, tensor<*xf32>, tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "Concat"(%s, %s) opset 16 {axis = 1 : i64} : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}

@@ -1,0 +1,49 @@
+// RUN: mercer-opt %s --mercer-raise-onnx | FileCheck %s
+
+// CHECK-LABEL: func.func @rotate_half
+// CHECK-SAME: %[[X:.*]]: tensor<?x2x?x8xf32>, %[[COS:.*]]: tensor<?x1x?x8xf32>, %[[SIN:.*]]: tensor<?x1x?x8xf32>
+// CHECK: onnx.node "RotaryEmbedding"(%[[X]], %[[COS]], %[[SIN]]) domain "mercer" opset 1 {interleaved = 0 : i64}
+// CHECK-NEXT: return
+func.func @rotate_half(%x: tensor<?x2x?x8xf32>, %cos: tensor<?x1x?x8xf32>, %sin: tensor<?x1x?x8xf32>) -> tensor<*xf32> {
+  %zero = arith.constant dense<0> : tensor<1xi64>
+  %half = arith.constant dense<4> : tensor<1xi64>
+  %end = arith.constant dense<9223372036854775807> : tensor<1xi64>
+  %axis = arith.constant dense<3> : tensor<1xi64>
+  %a = onnx.node "Mul"(%x, %cos) opset 17 : (tensor<?x2x?x8xf32>, tensor<?x1x?x8xf32>) -> tensor<*xf32>
+  %x1 = onnx.node "Slice"(%x, %zero, %half, %axis) opset 17 : (tensor<?x2x?x8xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<*xf32>
+  %x2 = onnx.node "Slice"(%x, %half, %end, %axis) opset 17 : (tensor<?x2x?x8xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<*xf32>
+  %n = onnx.node "Neg"(%x2) opset 17 : (tensor<*xf32>) -> tensor<*xf32>
+  %r = onnx.node "Concat"(%n, %x1) opset 17 {axis = -1 : i64} : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  %b = onnx.node "Mul"(%r, %sin) opset 17 : (tensor<*xf32>, tensor<?x1x?x8xf32>) -> tensor<*xf32>
+  %y = onnx.node "Add"(%a, %b) opset 17 : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @rotate_half_by_split
+// CHECK: onnx.node "RotaryEmbedding"
+func.func @rotate_half_by_split(%x: tensor<?x2x?x8xf32>, %cos: tensor<?x1x?x8xf32>, %sin: tensor<?x1x?x8xf32>) -> tensor<*xf32> {
+  %a = onnx.node "Mul"(%x, %cos) opset 17 : (tensor<?x2x?x8xf32>, tensor<?x1x?x8xf32>) -> tensor<*xf32>
+  %x1, %x2 = onnx.node "Split"(%x) opset 17 {axis = -1 : i64} : (tensor<?x2x?x8xf32>) -> (tensor<*xf32>, tensor<*xf32>)
+  %n = onnx.node "Neg"(%x2) opset 17 : (tensor<*xf32>) -> tensor<*xf32>
+  %r = onnx.node "Concat"(%n, %x1) opset 17 {axis = 3 : i64} : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  %b = onnx.node "Mul"(%r, %sin) opset 17 : (tensor<*xf32>, tensor<?x1x?x8xf32>) -> tensor<*xf32>
+  %y = onnx.node "Add"(%b, %a) opset 17 : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @parts_are_no_halves
+// CHECK-NOT: "RotaryEmbedding"
+func.func @parts_are_no_halves(%x: tensor<?x2x?x8xf32>, %cos: tensor<?x1x?x8xf32>, %sin: tensor<?x1x?x8xf32>) -> tensor<*xf32> {
+  %zero = arith.constant dense<0> : tensor<1xi64>
+  %three = arith.constant dense<3> : tensor<1xi64>
+  %end = arith.constant dense<9223372036854775807> : tensor<1xi64>
+  %axis = arith.constant dense<3> : tensor<1xi64>
+  %a = onnx.node "Mul"(%x, %cos) opset 17 : (tensor<?x2x?x8xf32>, tensor<?x1x?x8xf32>) -> tensor<*xf32>
+  %x1 = onnx.node "Slice"(%x, %zero, %three, %axis) opset 17 : (tensor<?x2x?x8xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<*xf32>
+  %x2 = onnx.node "Slice"(%x, %three, %end, %axis) opset 17 : (tensor<?x2x?x8xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<*xf32>
+  %n = onnx.node "Neg"(%x2) opset 17 : (tensor<*xf32>) -> tensor<*xf32>
+  %r = onnx.node "Concat"(%n, %x1) opset 17 {axis = -1 : i64} : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  %b = onnx.node "Mul"(%r, %sin) opset 17 : (tensor<*xf32>, tensor<?x1x?x8xf32>) -> tensor<*xf32>
+  %y = onnx.node "Add"(%a, %b) opset 17 : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
