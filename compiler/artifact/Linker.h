@@ -21,6 +21,10 @@ llvm::Expected<std::string>
 linkSharedObject(llvm::ArrayRef<llvm::StringRef> objects,
                  llvm::StringRef exported);
 
+/// Joins ELF objects to one relocatable object. Errors: as above.
+llvm::Expected<std::string>
+linkRelocatable(llvm::ArrayRef<llvm::StringRef> objects);
+
 } // namespace mercer
 
 #endif

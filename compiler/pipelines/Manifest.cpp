@@ -7,6 +7,7 @@
 #include "runtime/include/mercer/abi.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace mercer;
@@ -78,7 +79,7 @@ static json::Object describe(MemRefType type, DictionaryAttr attrs,
       {"name", name}, {"dtype", dtype}, {"shape", std::move(shape)}};
 }
 
-ManifestBuilder::ManifestBuilder(ModuleOp module) {
+ManifestBuilder::ManifestBuilder(ModuleOp module, int64_t packedBytes) {
   for (func::FuncOp function : module.getOps<func::FuncOp>()) {
     if (!isEntryPoint(function))
       continue;
@@ -107,13 +108,14 @@ ManifestBuilder::ManifestBuilder(ModuleOp module) {
       planned = type.hasStaticShape() ? json::Value(type.getNumElements())
                                       : json::Value(nullptr);
     });
-    entries.push_back(json::Object{
-        {"name", function.getName().str()},
-        {"inputs", std::move(inputs)},
-        {"outputs", std::move(outputs)},
-        {"states", json::Array()},
-        {"aliases", json::Array()},
-        {"memory", json::Object{{"planned", std::move(planned)}}}});
+    entries.push_back(
+        json::Object{{"name", function.getName().str()},
+                     {"inputs", std::move(inputs)},
+                     {"outputs", std::move(outputs)},
+                     {"states", json::Array()},
+                     {"aliases", json::Array()},
+                     {"memory", json::Object{{"planned", std::move(planned)},
+                                             {"packed", packedBytes}}}});
   }
 }
 

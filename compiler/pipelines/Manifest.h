@@ -23,7 +23,7 @@ std::string manifestTypeName(mlir::Type type);
 class ManifestBuilder {
 public:
   /// Reads the entry points of a module at the bufferize stage.
-  explicit ManifestBuilder(mlir::ModuleOp module);
+  ManifestBuilder(mlir::ModuleOp module, int64_t packedBytes);
 
   void addKernel(llvm::StringRef name, llvm::StringRef source);
 

@@ -199,7 +199,7 @@ mercer::lowerToLLVMDialect(ModuleOp module, const NativeCodeOptions &options,
     if (failed(pm.run(*container)))
       return failure();
   }
-  ManifestBuilder manifestBuilder(module);
+  ManifestBuilder manifestBuilder(module, options.packedBytes);
   std::vector<CpuPhase> phases;
   for (auto [nested, entry] : llvm::zip_equal(kernels, table)) {
     std::vector<CpuPhase> own = cpuPhases(nested);

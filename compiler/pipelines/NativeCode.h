@@ -23,6 +23,8 @@ struct NativeCodeOptions {
   CpuOutput output = CpuOutput::Object;
   /// Name of the model in the manifest.
   std::string model;
+  /// Bytes of constants that were laid out anew, for the manifest.
+  int64_t packedBytes = 0;
   /// Called from several threads at once as kernels are done.
   std::function<void(size_t done, size_t total)> progress;
 };

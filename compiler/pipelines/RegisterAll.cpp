@@ -2,6 +2,8 @@
 
 #include "compiler/pipelines/RegisterAll.h"
 
+#include "compiler/pipelines/Pipelines.h"
+
 #include "backends/cpu/CpuBackend.h"
 #include "dialects/mercer/IR/Mercer.h"
 #include "dialects/onnx/IR/Onnx.h"
@@ -34,4 +36,5 @@ void mercer::registerAllMercerPasses() {
   registerMercerSchedulePasses();
   registerMercerLayoutPasses();
   registerMercerTilingPasses();
+  registerStagePipelines();
 }
