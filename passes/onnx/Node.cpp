@@ -112,6 +112,10 @@ Registry::Registry() {
   registerResize(*this);
   registerSort(*this);
   registerQuantize(*this);
+  registerAttention(*this);
+  registerLoss(*this);
+  registerMl(*this);
+  registerControl(*this);
 }
 
 static std::string key(StringRef op, StringRef domain) {

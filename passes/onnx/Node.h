@@ -118,6 +118,7 @@ void registerResize(Registry &r);
 void registerSort(Registry &r);
 void registerQuantize(Registry &r);
 void registerAttention(Registry &r);
+void registerLoss(Registry &r);
 void registerMl(Registry &r);
 void registerControl(Registry &r);
 void registerRecurrent(Registry &r);

@@ -1,0 +1,104 @@
+// Control flow whose course is known: If with a host condition that folds.
+#include "passes/onnx/Node.h"
+
+namespace mercer::lowering {
+
+namespace {
+
+LogicalResult lowerIf(Context &c, Node &n) {
+  Region *yes = n.op.subgraph("then_branch"),
+         *no = n.op.subgraph("else_branch");
+  if (!yes || !no)
+    return n.fail(InvalidAttribute, "a branch is missing");
+  std::optional<Ints> condition = c.L.constInts(n.in(0));
+  if (condition && condition->size() == 1) {
+    FailureOr<SmallVector<TValue>> r =
+        c.inlineRegion(condition->front() ? *yes : *no, {});
+    return failed(r) ? failure() : n.done(*r);
+  }
+  // Both branches are pure: compute both and choose, where their shapes agree.
+  FailureOr<SmallVector<TValue>> a = c.inlineRegion(*yes, {});
+  if (failed(a))
+    return failure();
+  FailureOr<SmallVector<TValue>> b = c.inlineRegion(*no, {});
+  if (failed(b))
+    return failure();
+  TValue flag = c.L.reshape(n.in(0), {});
+  SmallVector<TValue> out;
+  for (auto [x, y] : llvm::zip(*a, *b)) {
+    if (!x || !y || x.dtype != y.dtype ||
+        c.L.type(x.value).getShape() != c.L.type(y.value).getShape())
+      return n.fail(UnsupportedOperator,
+                    "a condition known only at run time whose branches "
+                    "differ in type or shape");
+    out.push_back(c.L.map({flag, x, y}, x.dtype, [](Scalar &s, ValueRange v) {
+      return s.select(s.toBool(v[0]), v[1], v[2]);
+    }));
+  }
+  return n.done(out);
+}
+
+/// The number of iterations of a Loop, if the host knows it and the condition
+/// that the body yields stays true.
+LogicalResult lowerLoop(Context &c, Node &n) {
+  constexpr int64_t kMaxUnroll = 64;
+  Region *body = n.op.subgraph("body");
+  if (!body)
+    return n.fail(InvalidAttribute, "the body is missing");
+  std::optional<Ints> trips = c.L.constInts(n.in(0)),
+                      start = c.L.constInts(n.in(1));
+  bool knownStart = !n.has(1) || (start && start->size() == 1);
+  if (!knownStart || !trips || trips->size() != 1)
+    return n.fail(
+        UnsupportedOperator,
+        "a trip count known only at run time; supported are constant ones");
+  int64_t count = n.has(1) && start->front() == 0 ? 0 : trips->front();
+  if (count > kMaxUnroll)
+    return n.fail(UnsupportedOperator, Twine(count) +
+                                           " iterations; supported are up to " +
+                                           Twine(kMaxUnroll));
+  size_t states = n.inputs.size() > 2 ? n.inputs.size() - 2 : 0;
+  SmallVector<TValue> carried(
+      n.inputs.begin() + std::min<size_t>(2, n.inputs.size()), n.inputs.end());
+  SmallVector<SmallVector<TValue>> scanned(n.numOutputs() - states);
+  for (int64_t k = 0; k < count; ++k) {
+    SmallVector<TValue> args = {c.L.constantInts(DType::I64, {}, {k}),
+                                c.L.constantInts(DType::Bool, {}, {1})};
+    args.append(carried);
+    FailureOr<SmallVector<TValue>> r = c.inlineRegion(*body, args);
+    if (failed(r))
+      return failure();
+    carried.assign(r->begin() + 1, r->begin() + 1 + states);
+    for (size_t s = 0; s < scanned.size(); ++s)
+      scanned[s].push_back((*r)[1 + states + s]);
+    std::optional<Ints> next = c.L.constInts(r->front());
+    if (!next)
+      return n.fail(
+          UnsupportedOperator,
+          "a condition known only at run time; supported are constant ones");
+    if (!next->front())
+      break;
+  }
+  SmallVector<TValue> out = carried;
+  for (SmallVector<TValue> &parts : scanned) {
+    if (parts.empty())
+      return n.fail(UnsupportedOperator,
+                    "a loop without iterations that collects outputs");
+    for (TValue &p : parts) {
+      Sizes sizes = c.L.dims(p.value);
+      sizes.insert(sizes.begin(), c.L.idx(1));
+      p = c.L.reshape(p, sizes);
+    }
+    out.push_back(c.L.concat(parts, 0));
+  }
+  return n.done(out);
+}
+
+} // namespace
+
+void registerControl(Registry &r) {
+  r.add("If", lowerIf);
+  r.add("Loop", lowerLoop);
+}
+
+} // namespace mercer::lowering
