@@ -210,11 +210,10 @@ static void schedulePairwise(const KernelShape &shape, const TargetInfo &target,
 static void scheduleGroup(const KernelShape &shape, const TargetInfo &target,
                           Schedule &schedule) {
   int64_t lanes = target.lanes(shape.elementBits);
-  // Values of one tile stay between the two caches; a pass over them costs
-  // about as much as a launch of the next tile below 16 KiB.
-  int64_t budget = std::min(target.l2Bytes / 4, 4 * target.l1Bytes);
-  int64_t points =
-      std::max<int64_t>(1, budget / std::max<int64_t>(1, shape.pointBytes));
+  // All values of one tile stay in the first-level cache from operation to
+  // operation; starting a tile costs little beside passing over 32 KiB.
+  int64_t points = std::max<int64_t>(
+      1, target.l1Bytes / std::max<int64_t>(1, shape.pointBytes));
   int64_t total = 1;
   for (const GridDim &dim : shape.dims)
     total *= known(dim.extent);
@@ -224,10 +223,9 @@ static void scheduleGroup(const KernelShape &shape, const TargetInfo &target,
   int64_t left = points;
   for (int64_t index = shape.dims.size() - 1; index >= 0; --index) {
     const GridDim &dim = shape.dims[index];
-    bool fastest = index == (int64_t)shape.dims.size() - 1;
-    int64_t step = fastest && left >= lanes ? lanes : 1;
+    int64_t step = dim.contiguous && left >= lanes ? lanes : 1;
     // The contiguous dim is not cut into pieces shorter than four vectors.
-    int64_t limit = fastest ? std::max(left, 4 * lanes) : left;
+    int64_t limit = dim.contiguous ? std::max(left, 4 * lanes) : left;
     int64_t tile = balancedTile(dim.extent, limit, step);
     schedule.grid[index] = tile;
     left = std::max<int64_t>(1, left / std::min(tile, known(dim.extent)));

@@ -31,13 +31,15 @@ struct GridDim {
   DimRole role = DimRole::Free;
   /// A tile of t reads (t - 1) * stride + halo of the left operand.
   int64_t stride = 1, halo = 1;
+  /// Neighbours along this dim lie side by side in the result.
+  bool contiguous = false;
   /// Tiles other than 1 must be multiples of this.
   int64_t multipleOf = 1;
 };
 
 struct KernelShape {
   enum class Kind { Contract, Window, Pairwise, Group } kind = Kind::Group;
-  /// In the order of the root's loops; the last is the fastest in memory.
+  /// In the order of the root's loops.
   llvm::SmallVector<GridDim> dims;
   /// Product of the extents that are reduced.
   int64_t reduction = 1;

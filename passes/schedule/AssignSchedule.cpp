@@ -62,6 +62,22 @@ static void setReach(GridDim &dim, AffineMap map, unsigned loop,
   }
 }
 
+/// True if `dim` is the last dim of every value of the group.
+static bool isContiguous(const Grouping &grouping, const KernelGroup &group,
+                         int dim) {
+  for (unsigned member : group.members) {
+    const GroupedOp &op = grouping.ops[member];
+    for (AffineMap out : op.model.resultMaps) {
+      std::optional<unsigned> last;
+      if (out.getNumResults() != 0)
+        last = getPureLoop(out, out.getNumResults() - 1);
+      if (!last || op.dims[*last] != dim)
+        return false;
+    }
+  }
+  return true;
+}
+
 static KernelShape describe(const Grouping &grouping, const KernelGroup &group,
                             unsigned rootIndex) {
   const GroupedOp &root = grouping.ops[rootIndex];
@@ -102,6 +118,7 @@ static KernelShape describe(const Grouping &grouping, const KernelGroup &group,
     GridDim dim;
     dim.extent = extent;
     dim.multipleOf = rules[loop].multipleOf;
+    dim.contiguous = isContiguous(grouping, group, root.dims[loop]);
     bool left = !inputs.empty() && isFunctionOf(inputs[0], loop);
     bool right = inputs.size() > 1 && isFunctionOf(inputs[1], loop);
     if (auto pairwise = dyn_cast<PairwiseOp>(root.op)) {

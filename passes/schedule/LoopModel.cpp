@@ -97,7 +97,7 @@ bool mercer::isConstantExpression(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op)
     return false;
-  if (isa<WeightOp, arith::ConstantOp, tensor::EmptyOp>(op))
+  if (isa<WeightOp, PrecomputedOp, arith::ConstantOp, tensor::EmptyOp>(op))
     return true;
   if (!isa<linalg::LinalgOp>(op) && !isView(op) && !isa<tensor::PadOp>(op))
     return false;
