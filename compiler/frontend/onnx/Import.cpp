@@ -186,7 +186,7 @@ LogicalResult Importer::importInputs(const Graph &graph, Scope &scope) {
   SmallVector<Type> types;
   SmallVector<DictionaryAttr> attributes;
   for (const ValueInfo *input : inputs) {
-    auto where = "input '" + input->name + "'";
+    std::string where = ("input '" + input->name + "'").str();
     TypeInfo info = fixType(input->name, input->type);
     for (const Dimension &dim : info.dims)
       if (dim.kind == Dimension::Value && dim.value < -1)
