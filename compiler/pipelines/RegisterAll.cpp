@@ -7,6 +7,7 @@
 #include "backends/cpu/CpuBackend.h"
 #include "dialects/mercer/IR/Mercer.h"
 #include "dialects/onnx/IR/Onnx.h"
+#include "passes/decompose/Passes.h"
 #include "passes/fuse/Passes.h"
 #include "passes/host/Passes.h"
 #include "passes/layout/Passes.h"
@@ -32,6 +33,7 @@ void mercer::registerAllMercerPasses() {
   registerMercerHostPasses();
   registerMercerRaisePasses();
   registerMercerOnnxPasses();
+  registerMercerDecomposePasses();
   registerMercerFusePasses();
   registerMercerSchedulePasses();
   registerMercerLayoutPasses();

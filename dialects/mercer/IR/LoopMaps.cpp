@@ -241,9 +241,12 @@ Value mercer::sliceTensor(OpBuilder &b, Location loc, Value tensor,
   bool isAll = true;
   for (auto [dim, offset, size] : llvm::enumerate(offsets, sizes)) {
     std::optional<int64_t> staticSize = getConstantIntValue(size);
-    if (!isConstantIntValue(offset, 0) || !staticSize ||
-        *staticSize != type.getDimSize(dim))
-      isAll = false;
+    bool isDim = staticSize && *staticSize == type.getDimSize(dim);
+    if (auto value = dyn_cast<Value>(size))
+      if (auto dimOp = value.getDefiningOp<tensor::DimOp>())
+        isDim = dimOp.getSource() == tensor &&
+                dimOp.getConstantIndex() == int64_t(dim);
+    isAll &= isDim && isConstantIntValue(offset, 0);
   }
   if (isAll)
     return tensor;

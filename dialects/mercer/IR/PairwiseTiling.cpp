@@ -70,7 +70,7 @@ PairwiseOp::getTiledImplementation(OpBuilder &b, ArrayRef<OpFoldResult> offsets,
   SmallVector<Type> types;
   for (Value output : ArrayRef<Value>(operands).take_back(getOutputs().size()))
     types.push_back(output.getType());
-  auto tiled = cast<PairwiseOp>(mlir::clone(b, *this, types, operands));
+  auto tiled = cast<PairwiseOp>(cloneOnto(b, *this, types, operands));
   tiled.setIndexingMapsAttr(b.getAffineMapArrayAttr(maps));
   // Positions stay those of the whole op.
   SmallVector<IndexOp> positions;

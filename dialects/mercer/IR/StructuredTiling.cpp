@@ -10,6 +10,16 @@
 using namespace mlir;
 using namespace mercer;
 
+Operation *mercer::cloneOnto(OpBuilder &b, Operation *op, TypeRange types,
+                             ValueRange operands) {
+  Operation *copy =
+      op->clone(Operation::CloneOptions::all().cloneOperands(false));
+  copy->setOperands(operands);
+  for (auto [result, type] : llvm::zip_equal(copy->getResults(), types))
+    result.setType(type);
+  return b.insert(copy);
+}
+
 SmallVector<Range> mercer::makeDomain(OpBuilder &b, Location loc,
                                       ValueRange operands,
                                       ArrayRef<AffineMap> maps,
@@ -168,7 +178,7 @@ static FailureOr<TilingResult> tileContraction(OpTy op, OpBuilder &b,
   SmallVector<Type> types;
   for (Value output : ArrayRef<Value>(operands).drop_front(numInputs))
     types.push_back(output.getType());
-  auto tiled = cast<OpTy>(mlir::clone(b, op, types, operands));
+  auto tiled = cast<OpTy>(cloneOnto(b, op, types, operands));
   tiled.setIndexingMapsAttr(b.getAffineMapArrayAttr(maps));
   if constexpr (std::is_same_v<OpTy, WindowOp>) {
     newBounds.resize(numInputs);

@@ -7,6 +7,11 @@
 
 namespace mercer {
 
+/// A copy of `op` on other operands. (`mlir::clone` cannot copy an op with an
+/// empty region.)
+mlir::Operation *cloneOnto(mlir::OpBuilder &b, mlir::Operation *op,
+                           mlir::TypeRange types, mlir::ValueRange operands);
+
 /// The iteration domain from operand sizes; the maps are verified ones.
 llvm::SmallVector<mlir::Range> makeDomain(mlir::OpBuilder &b,
                                           mlir::Location loc,
