@@ -8,6 +8,7 @@
 #include "passes/fuse/Passes.h"
 
 #include "dialects/mercer/IR/Mercer.h"
+#include "passes/decompose/Passes.h"
 #include "passes/schedule/LoopModel.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -198,6 +199,7 @@ struct FuseElementwise
 } // namespace
 
 void mercer::buildFusePipeline(OpPassManager &pm) {
+  pm.addPass(createMercerLowerSugar());
   pm.addPass(createCSEPass());
   pm.addPass(createMercerFoldTransposes());
   pm.addPass(createMercerFuseElementwise());

@@ -9,6 +9,7 @@
 #include "passes/tiling/Passes.h"
 
 #include "dialects/mercer/IR/Mercer.h"
+#include "passes/decompose/Passes.h"
 #include "passes/schedule/LoopModel.h"
 #include "passes/schedule/Passes.h"
 #include "passes/schedule/ResultSizes.h"
@@ -464,5 +465,9 @@ void mercer::buildTilePipeline(OpPassManager &pm) {
   pm.addPass(createMercerTileKernels());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  // Loads of input tiles leave the loop over panels.
   pm.addPass(createLoopInvariantCodeMotionPass());
+  pm.addPass(createMercerDecomposeTiles());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
 }
