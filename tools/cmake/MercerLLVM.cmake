@@ -22,9 +22,14 @@ include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
 file(WRITE ${CMAKE_BINARY_DIR}/mercer_pch.cpp "")
 add_library(mercer_pch OBJECT ${CMAKE_BINARY_DIR}/mercer_pch.cpp)
 target_precompile_headers(mercer_pch PRIVATE ${CMAKE_SOURCE_DIR}/tools/cmake/Pch.h)
-# Lets ccache reuse objects: no time stamps inside the header.
+# Lets ccache share objects between checkouts: no time stamps inside the
+# header, no absolute path of it on the command line, and a checksum file that
+# stands for its content (system headers of one LLVM version, one set of flags).
 add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang -fno-pch-timestamp>")
-target_compile_options(mercer_pch PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+set(CMAKE_CXX_COMPILE_OPTIONS_USE_PCH -Xclang -include-pch -Xclang <PCH_FILE>)
+file(SHA256 ${CMAKE_SOURCE_DIR}/tools/cmake/Pch.h MERCER_PCH_SUM)
+file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/CMakeFiles/mercer_pch.dir/cmake_pch.hxx.pch.sum
+     CONTENT "${MERCER_PCH_SUM} LLVM ${LLVM_PACKAGE_VERSION}")
 
 # mercer_tablegen(TARGET td-file out1 gen-flags1 [out2 gen-flags2 ...])
 # Generates files beside the td file's place in the build tree.
