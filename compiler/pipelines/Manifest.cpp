@@ -9,6 +9,8 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace mercer;
 namespace json = llvm::json;
@@ -79,6 +81,19 @@ static json::Object describe(MemRefType type, DictionaryAttr attrs,
       {"name", name}, {"dtype", dtype}, {"shape", std::move(shape)}};
 }
 
+/// The session's buffers. They belong to the artifact: what one entry point
+/// keeps, another one may read, so every entry lists all of them.
+static json::Array describeStates(ModuleOp module) {
+  std::map<int64_t, StateOp> states;
+  module.walk([&](StateOp op) { states.try_emplace(op.getIndex(), op); });
+  json::Array list;
+  for (auto [index, op] : states)
+    list.push_back(describe(cast<MemRefType>(op.getType()),
+                            op->getDiscardableAttrDictionary(),
+                            ("state" + Twine(index)).str(), false));
+  return list;
+}
+
 ManifestBuilder::ManifestBuilder(ModuleOp module, int64_t packedBytes) {
   for (func::FuncOp function : module.getOps<func::FuncOp>()) {
     if (!isEntryPoint(function))
@@ -112,7 +127,7 @@ ManifestBuilder::ManifestBuilder(ModuleOp module, int64_t packedBytes) {
         json::Object{{"name", function.getName().str()},
                      {"inputs", std::move(inputs)},
                      {"outputs", std::move(outputs)},
-                     {"states", json::Array()},
+                     {"states", describeStates(module)},
                      {"aliases", json::Array()},
                      {"memory", json::Object{{"planned", std::move(planned)},
                                              {"packed", packedBytes}}}});

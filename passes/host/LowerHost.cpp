@@ -234,8 +234,8 @@ private:
           auto buffer = dyn_cast<MemRefType>(type);
           need += buffer ? 1 + buffer.getRank() : 1;
         }
-      if (auto output = dyn_cast<OutputOp>(op))
-        need = cast<MemRefType>(output.getType()).getRank();
+      if (isa<OutputOp, StateOp>(op))
+        need = cast<MemRefType>(op->getResult(0).getType()).getRank();
       words = std::max(words, need);
     }
     b.setInsertionPointToStart(&entry);
@@ -269,6 +269,8 @@ private:
     }
     if (auto output = dyn_cast<OutputOp>(op))
       return lowerOutput(output);
+    if (auto state = dyn_cast<StateOp>(op))
+      return lowerState(state);
     if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
       Value bytes = toBytes(alloc.getType(), [&](int64_t d) {
         return alloc.getDynamicSizes()[alloc.getType().getDynamicDimIndex(d)];
@@ -338,6 +340,20 @@ private:
              {integer32(op.getIndex()), integer32(type.getRank()), scratch});
     checkPointer(ptr);
     return replace(op, toBuffer(ptr, type, op.getDims()));
+  }
+
+  LogicalResult lowerState(StateOp op) {
+    auto type = cast<MemRefType>(op.getType());
+    for (int64_t d = 0; d < type.getRank(); ++d)
+      LLVM::StoreOp::create(b, loc, integer(type.getDimSize(d)),
+                            address(scratch, d));
+    // No state that the compiler makes grows by itself: no length is asked for.
+    Value none = LLVM::ZeroOp::create(b, loc, pointer);
+    Value ptr = call(
+        offsetof(MercerRuntimeTable, state), pointer,
+        {integer32(op.getIndex()), integer32(type.getRank()), scratch, none});
+    checkPointer(ptr);
+    return replace(op, toBuffer(ptr, type, {}));
   }
 
   LogicalResult lowerLaunch(LaunchOp op) {

@@ -1,0 +1,26 @@
+// RUN: mercer-opt %s -mercer-lower-host | FileCheck %s
+
+// The runtime gets the index, the rank and the shape of a state, and no place
+// for a length: the model keeps its own. A null result leaves with E4001's
+// number, under which the runtime has recorded the reason.
+
+// CHECK-LABEL: func.func @main
+// CHECK-SAME: (%[[RT:.*]]: !llvm.ptr, %[[CTX:.*]]: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr) -> i32
+// CHECK: %[[DIMS:.*]] = llvm.alloca
+// CHECK: %[[ROWS:.*]] = arith.constant 16 : i64
+// CHECK: llvm.store %[[ROWS]]
+// CHECK: %[[COLUMNS:.*]] = arith.constant 2 : i64
+// CHECK: llvm.store %[[COLUMNS]]
+// CHECK: %[[NONE:.*]] = llvm.mlir.zero : !llvm.ptr
+// CHECK: %[[INDEX:.*]] = arith.constant 3 : i32
+// CHECK: %[[RANK:.*]] = arith.constant 2 : i32
+// CHECK: %[[PTR:.*]] = llvm.call %{{.*}}(%[[CTX]], %[[INDEX]], %[[RANK]], %[[DIMS]], %[[NONE]])
+// CHECK: llvm.icmp "ne" %[[PTR]]
+// CHECK-NOT: mercer.state
+func.func @main(%x: memref<2xf32>) {
+  %c0 = arith.constant 0 : index
+  %cache = mercer.state 3 : memref<16x2xf32>
+  %v = memref.load %x[%c0] : memref<2xf32>
+  memref.store %v, %cache[%c0, %c0] : memref<16x2xf32>
+  return
+}
