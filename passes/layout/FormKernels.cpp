@@ -33,8 +33,8 @@ private:
   /// The value as seen inside: a copy of what made it, or an argument.
   Value import(Value value);
   bool isOutsideFill(Value value) const {
-    auto fill = value.getDefiningOp<linalg::FillOp>();
-    return fill && !inside.contains(fill) && isDuplicable(fill);
+    Operation *fill = value.getDefiningOp();
+    return fill && !inside.contains(fill) && isFillLike(fill);
   }
   void importFill(OpOperand &operand, IRMapping &fills);
 
@@ -137,12 +137,14 @@ void KernelBuilder::importFill(OpOperand &operand, IRMapping &fills) {
   if (!isOutsideFill(operand.get()))
     return;
   Operation *user = operand.getOwner();
-  auto fill = operand.get().getDefiningOp<linalg::FillOp>();
+  Operation *fill = operand.get().getDefiningOp();
+  // A mapping of its own: one that has seen the fill's body would leave the
+  // second copy without block arguments.
+  IRMapping operands;
   for (Value input : fill->getOperands())
-    import(input);
+    operands.map(input, import(input));
   rewriter.setInsertionPointToEnd(body);
-  Operation *copy = rewriter.clone(*fill, mapping);
-  mapping.erase(fill.getResult(0));
+  Operation *copy = rewriter.clone(*fill, operands);
   fills.map(operand.get(), copy->getResult(0));
   std::optional<LoopModel> model = getLoopModel(user);
   auto dims = user->getAttrOfType<DenseI64ArrayAttr>(kDimsAttr);
@@ -185,6 +187,76 @@ static std::string nameKernel(ArrayRef<Operation *> members) {
   return name;
 }
 
+/// True if a tile of `result` has no static upper bound: a dim of unknown size
+/// that the grid does not cut.
+static bool isUnbounded(OpResult result, ArrayRef<int64_t> grid) {
+  auto type = cast<RankedTensorType>(result.getType());
+  Operation *op = result.getOwner();
+  std::optional<LoopModel> model = getLoopModel(op);
+  auto dims = op->getAttrOfType<DenseI64ArrayAttr>(kDimsAttr);
+  for (unsigned dim = 0; dim < type.getRank(); ++dim) {
+    if (!type.isDynamicDim(dim))
+      continue;
+    std::optional<unsigned> loop;
+    if (model && dims)
+      loop = getPureLoop(model->resultMaps[result.getResultNumber()], dim);
+    int64_t gridDim = loop ? dims[*loop] : -1;
+    if (gridDim < 0 || gridDim >= (int64_t)grid.size() || grid[gridDim] == 0)
+      return true;
+  }
+  return false;
+}
+
+/// The result that `value` will be overwritten with, if its last reader is an
+/// elementwise operation of the same shape.
+static Value findSuccessor(Value value, ArrayRef<Operation *> members) {
+  Operation *last = nullptr;
+  for (Operation *op : members)
+    if (llvm::is_contained(op->getOperands(), value))
+      last = op;
+  auto generic = dyn_cast_or_null<linalg::GenericOp>(last);
+  if (!generic || generic->getNumResults() != 1 ||
+      generic.getNumParallelLoops() != generic.getNumLoops() ||
+      generic->getResult(0).getType() != value.getType() ||
+      generic.payloadUsesValueFromOperand(generic.getDpsInitOperand(0)))
+    return {};
+  AffineMap out = generic.getMatchingIndexingMap(generic.getDpsInitOperand(0));
+  unsigned reads = 0;
+  for (OpOperand *input : generic.getDpsInputOperands())
+    if (input->get() == value) {
+      ++reads;
+      if (generic.getMatchingIndexingMap(input) != out)
+        return {};
+    }
+  return reads == 1 ? generic->getResult(0) : Value();
+}
+
+/// Values that would need scratch of unknown size become results: the host
+/// has room for any size.
+static void addUnboundedResults(ArrayRef<Operation *> members,
+                                SmallVectorImpl<Value> &results) {
+  SmallVector<int64_t> grid;
+  for (Operation *op : members)
+    if (auto schedule = op->getAttrOfType<DictionaryAttr>(kScheduleAttr))
+      if (auto attr = schedule.getAs<DenseI64ArrayAttr>("grid"))
+        grid.assign(attr.asArrayRef().begin(), attr.asArrayRef().end());
+  llvm::DenseSet<Value> placed(results.begin(), results.end()), claimed;
+  for (Operation *op : llvm::reverse(members)) {
+    if (isView(op) || isa<tensor::ExtractSliceOp>(op))
+      continue;
+    for (OpResult result : op->getResults()) {
+      if (placed.contains(result) || !isUnbounded(result, grid))
+        continue;
+      Value successor = findSuccessor(result, members);
+      placed.insert(result);
+      if (successor && placed.contains(successor) &&
+          claimed.insert(successor).second)
+        continue;
+      results.push_back(result);
+    }
+  }
+}
+
 void KernelBuilder::form(ArrayRef<Operation *> members) {
   inside.insert(members.begin(), members.end());
   Operation *last = members.back();
@@ -204,6 +276,7 @@ void KernelBuilder::form(ArrayRef<Operation *> members) {
         results.push_back(result);
   if (results.empty())
     return;
+  addUnboundedResults(members, results);
 
   rewriter.setInsertionPointAfter(last);
   SmallVector<Value> destinations;
@@ -229,9 +302,14 @@ void KernelBuilder::form(ArrayRef<Operation *> members) {
   SmallVector<Value> scalars;
   auto visit = [&](Value value) {
     Operation *def = value.getDefiningOp();
-    if (def && (inside.contains(block.findAncestorOpInBlock(*def)) ||
-                isDuplicable(def)))
+    if (def && inside.contains(block.findAncestorOpInBlock(*def)))
       return;
+    if (def && isDuplicable(def)) {
+      // What a broadcast reads.
+      if (auto generic = dyn_cast<linalg::GenericOp>(def))
+        import(generic->getOperand(0));
+      return;
+    }
     if (isa<TensorType>(value.getType()))
       import(value);
   };

@@ -10,6 +10,7 @@
 #include "passes/layout/Passes.h"
 
 #include "dialects/mercer/IR/Mercer.h"
+#include "passes/schedule/LoopModel.h"
 #include "passes/schedule/ResultSizes.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -155,6 +156,26 @@ Value Propagator::permutedInit(Location loc, Value init,
     if (!fill)
       return empty;
     return linalg::FillOp::create(rewriter, loc, fill.getInputs(), empty)
+        .getResult(0);
+  }
+  if (auto broadcast = dyn_cast_or_null<linalg::GenericOp>(op);
+      broadcast && isFillLike(broadcast)) {
+    SmallVector<OpFoldResult> sizes = materializeSizes(rewriter, loc, init);
+    applyPermutationToVector(sizes, perm);
+    Value empty = tensor::EmptyOp::create(rewriter, loc, sizes,
+                                          getElementTypeOrSelf(init.getType()));
+    // Loop d of the old operation is loop `inverse[d]` of the new one.
+    SmallVector<AffineExpr> loops;
+    for (int64_t place : invertPermutationVector(perm))
+      loops.push_back(rewriter.getAffineDimExpr(place));
+    SmallVector<AffineMap> maps = broadcast.getIndexingMapsArray();
+    maps[0] = maps[0].replaceDimsAndSymbols(loops, {}, perm.size(), 0);
+    return linalg::GenericOp::create(
+               rewriter, loc, empty.getType(), broadcast->getOperand(0), empty,
+               maps, broadcast.getIteratorTypesArray(),
+               [](OpBuilder &b, Location at, ValueRange args) {
+                 linalg::YieldOp::create(b, at, args[0]);
+               })
         .getResult(0);
   }
   return permuted(loc, init, perm);

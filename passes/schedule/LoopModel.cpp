@@ -66,12 +66,29 @@ bool mercer::isView(Operation *op) {
   return true;
 }
 
-bool mercer::isDuplicable(Operation *op) {
-  if (isa<tensor::EmptyOp>(op))
+bool mercer::isFillLike(Operation *op) {
+  auto linalgOp = dyn_cast_or_null<linalg::LinalgOp>(op);
+  if (!linalgOp || !linalgOp.hasPureTensorSemantics() ||
+      linalgOp.getNumDpsInits() != 1 ||
+      !linalgOp.getDpsInitOperand(0)->get().getDefiningOp<tensor::EmptyOp>())
+    return false;
+  if (isa<linalg::FillOp>(op))
     return true;
-  if (auto fill = dyn_cast<linalg::FillOp>(op))
-    return fill.hasPureTensorSemantics() &&
-           fill.getOutputs()[0].getDefiningOp<tensor::EmptyOp>();
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  if (!generic || generic.getNumDpsInputs() != 1)
+    return false;
+  Block *body = generic.getBody();
+  AffineMap in = generic.getIndexingMapsArray()[0];
+  AffineMap out = generic.getIndexingMapsArray()[1];
+  return body->getOperations().size() == 1 &&
+         body->getTerminator()->getOperand(0) == body->getArgument(0) &&
+         out.isIdentity() && in.isProjectedPermutation(true) &&
+         in.getNumResults() < out.getNumResults();
+}
+
+bool mercer::isDuplicable(Operation *op) {
+  if (isa<tensor::EmptyOp>(op) || isFillLike(op))
+    return true;
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
     return !isa<ShapedType>(constant.getType());
   return false;

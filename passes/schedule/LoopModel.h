@@ -54,6 +54,10 @@ std::optional<unsigned> getPureResult(mlir::AffineMap map, unsigned loop);
 /// other result depends on.
 std::optional<unsigned> getPureLoop(mlir::AffineMap map, unsigned result);
 
+/// A destination that is made where it is used: a fill, or a smaller tensor
+/// (a bias) broadcast to an empty one.
+bool isFillLike(mlir::Operation *op);
+
 /// Operations that are copied into each kernel that uses them rather than
 /// passed in: empty tensors, fills, scalar constants.
 bool isDuplicable(mlir::Operation *op);

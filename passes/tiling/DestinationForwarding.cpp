@@ -23,6 +23,18 @@ static bool isEmptyTile(Value value) {
   return isa_and_nonnull<tensor::EmptyOp>(op);
 }
 
+/// True if nobody reads `value` once `op`, in the same block, has run.
+static bool isLastReader(Value value, Operation *op) {
+  for (Operation *user : value.getUsers()) {
+    Operation *ancestor = op->getBlock()->findAncestorOpInBlock(*user);
+    if (!ancestor || (ancestor != op && !ancestor->isBeforeInBlock(op)))
+      return false;
+  }
+  // Twice by the same operation is one read too many.
+  return llvm::count_if(op->getOperands(),
+                        [&](Value operand) { return operand == value; }) == 1;
+}
+
 Operation *mercer::reuseInput(RewriterBase &rewriter, Operation *op) {
   auto generic = dyn_cast<linalg::GenericOp>(op);
   if (!generic || generic.getNumDpsInits() != 1 ||
@@ -36,7 +48,7 @@ Operation *mercer::reuseInput(RewriterBase &rewriter, Operation *op) {
     Operation *producer = input->get().getDefiningOp();
     if (!producer || producer->getBlock() != op->getBlock() ||
         !isa<DestinationStyleOpInterface>(producer) ||
-        !input->get().hasOneUse() ||
+        !isLastReader(input->get(), op) ||
         input->get().getType() != init->get().getType() ||
         generic.getMatchingIndexingMap(input) != outMap)
       continue;
@@ -100,7 +112,7 @@ Value mercer::forwardDestination(RewriterBase &rewriter, Value value,
       return value;
     }
     // Another reader still needs the value that would be overwritten.
-    if (!init->get().hasOneUse())
+    if (!isLastReader(init->get(), op))
       return value;
     current = init->get();
   }

@@ -17,6 +17,7 @@
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
+#include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -386,6 +387,9 @@ struct TileKernels : mercer::impl::MercerTileKernelsBase<TileKernels> {
       if (failed(cleanUp(kernel)))
         return signalPassFailure();
       forwardDestinations(kernel, rewriter);
+      // Loads of input tiles leave the loop over panels; nothing may leave the
+      // grid itself.
+      kernel.walk([](scf::ForOp loop) { moveLoopInvariantCode(loop); });
     }
   }
 
@@ -465,8 +469,6 @@ void mercer::buildTilePipeline(OpPassManager &pm) {
   pm.addPass(createMercerTileKernels());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  // Loads of input tiles leave the loop over panels.
-  pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(createMercerDecomposeTiles());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
