@@ -1,6 +1,7 @@
 // A hand-written artifact: y = x * scale + shift over rows of four, in two
 // phases with scratch, and entry points that fail in every way a host program
-// can. constants: float scale[4], then at offset 64 float shift[4].
+// can. constants: float scale[4], then at offset 64 float shift[4]. MANIFEST
+// is the file that the build makes of affine.json.in.
 #include "mercer/abi.h"
 
 #ifndef MODULE_ID
@@ -8,12 +9,6 @@
 #endif
 #ifndef ABI_VERSION
 #define ABI_VERSION MERCER_ABI_VERSION
-#endif
-#ifndef COMPILER
-#define COMPILER "0.1.0"
-#endif
-#ifndef FEATURES
-#define FEATURES "\"sse2\""
 #endif
 #ifndef FACTOR
 #define FACTOR 1.0f
@@ -127,107 +122,16 @@ static const MercerEntryDesc entries[] = {
     {"huge", runHuge, 0},          {"greedy", runGreedy, 0},
 };
 
-#define VECTOR(name)                                                           \
-  "{\"name\":\"" name "\",\"dtype\":\"float32\",\"shape\":[\"N\"]}"
-#define FAILING(name)                                                          \
-  "{\"name\":\"" name                                                          \
-  "\",\"inputs\":[" VECTOR("a") "],\"outputs\":[" VECTOR("y") "]}"
-
-static const char manifest[] =
-    "{\"abi_version\":1,\"compiler\":\"" COMPILER "\",\"model\":\"affine\","
-    "\"target\":{\"kind\":\"cpu\",\"cpu\":\"x86-64-v2\"},"
-    "\"cpu_features\":[" FEATURES "],"
-    "\"entries\":[{\"name\":\"main\","
-    "\"inputs\":[{\"name\":\"x\",\"dtype\":\"float32\",\"shape\":[\"N\",4]}],"
-    "\"outputs\":[{\"name\":\"y\",\"dtype\":\"float32\",\"shape\":[\"N\",4]}],"
-    "\"memory\":{\"planned\":null,\"packed\":0}},"
-    "{\"name\":\"pair\",\"inputs\":[" VECTOR("a") "," VECTOR(
-        "b") "],"
-             "\"outputs\":[" VECTOR("y") "],\"aliases\":[{\"input\":0,"
-                                         "\"output\":0}]}," FAILING("fail") "," FAILING("silent") "," FAILING("missing") "," FAILING("wild") "," FAILING(
-                                             "huge") "," FAILING("greedy") "],"
-                                                                           "\"k"
-                                                                           "ern"
-                                                                           "els"
-                                                                           "\":"
-                                                                           "[{"
-                                                                           "\"n"
-                                                                           "ame"
-                                                                           "\":"
-                                                                           "\"s"
-                                                                           "cal"
-                                                                           "e\""
-                                                                           ",\""
-                                                                           "ops"
-                                                                           "\":"
-                                                                           "[\""
-                                                                           "Mul"
-                                                                           "\"]"
-                                                                           "},{"
-                                                                           "\"n"
-                                                                           "ame"
-                                                                           "\":"
-                                                                           "\"s"
-                                                                           "hif"
-                                                                           "t\""
-                                                                           ",\""
-                                                                           "ops"
-                                                                           "\":"
-                                                                           "[\""
-                                                                           "Add"
-                                                                           "\"]"
-                                                                           "}],"
-                                                                           "\"s"
-                                                                           "ite"
-                                                                           "s\""
-                                                                           ":[{"
-                                                                           "\"k"
-                                                                           "ern"
-                                                                           "el"
-                                                                           "\":"
-                                                                           "0,"
-                                                                           "\"n"
-                                                                           "ode"
-                                                                           "s\""
-                                                                           ":["
-                                                                           "\"/"
-                                                                           "nor"
-                                                                           "m/"
-                                                                           "Mul"
-                                                                           "\"]"
-                                                                           ",\""
-                                                                           "flo"
-                                                                           "ps"
-                                                                           "\":"
-                                                                           "8},"
-                                                                           "{\""
-                                                                           "ker"
-                                                                           "nel"
-                                                                           "\":"
-                                                                           "1,"
-                                                                           "\"n"
-                                                                           "ode"
-                                                                           "s\""
-                                                                           ":["
-                                                                           "\"/"
-                                                                           "nor"
-                                                                           "m/"
-                                                                           "Add"
-                                                                           "\","
-                                                                           "\"/"
-                                                                           "nor"
-                                                                           "m/"
-                                                                           "Cas"
-                                                                           "t\""
-                                                                           "]}]"
-                                                                           "}";
+static const char manifest[] = {
+#embed MANIFEST
+};
 
 __attribute__((visibility("default")))
 const MercerModuleDesc mercer_module = {ABI_VERSION,
                                         sizeof(MercerModuleDesc),
                                         MODULE_ID,
                                         manifest,
-                                        sizeof(manifest) - 1,
+                                        sizeof(manifest),
                                         kernels,
                                         2,
                                         entries,

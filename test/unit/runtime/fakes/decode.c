@@ -39,16 +39,9 @@ static int32_t append(const MercerRuntimeTable *rt, void *ctx,
   return 0;
 }
 
-#define ENTRY(name)                                                            \
-  "{\"name\":\"" name "\",\"inputs\":[{\"name\":\"x\",\"dtype\":\"float32\","  \
-  "\"shape\":[\"S\",2]}],\"outputs\":[{\"name\":\"mean\",\"dtype\":"           \
-  "\"float32\",\"shape\":[2]}],\"states\":[{\"name\":\"cache\",\"dtype\":"     \
-  "\"float32\",\"shape\":[16,2],\"axis\":0},{\"name\":\"calls\",\"dtype\":"    \
-  "\"int64\",\"shape\":[1]}]}"
-
-static const char manifest[] =
-    "{\"abi_version\":1,\"compiler\":\"0.1.0\",\"cpu_features\":[],"
-    "\"entries\":[" ENTRY("main") "," ENTRY("prefill") "]}";
+static const char manifest[] = {
+#embed MANIFEST
+};
 
 static const MercerEntryDesc entries[] = {{"main", append, 0},
                                           {"prefill", append, 0}};
@@ -58,7 +51,7 @@ const MercerModuleDesc mercer_module = {MERCER_ABI_VERSION,
                                         sizeof(MercerModuleDesc),
                                         2,
                                         manifest,
-                                        sizeof(manifest) - 1,
+                                        sizeof(manifest),
                                         0,
                                         0,
                                         entries,

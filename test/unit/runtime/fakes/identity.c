@@ -16,13 +16,9 @@ static int32_t run(const MercerRuntimeTable *rt, void *ctx,
   return rt->copy(ctx, y, (const void *)args[0], bytes);
 }
 
-#define VALUE(name)                                                            \
-  "{\"name\":\"" name "\",\"dtype\":\"" DTYPE "\",\"shape\":[\"A\",\"B\"]}"
-
-static const char manifest[] =
-    "{\"abi_version\":1,\"compiler\":\"0.1.0\",\"cpu_features\":[],"
-    "\"entries\":[{\"name\":\"main\",\"inputs\":[" VALUE(
-        "x") "],\"outputs\":[" VALUE("y=z") "]}]}";
+static const char manifest[] = {
+#embed MANIFEST
+};
 
 static const MercerEntryDesc entries[] = {{"main", run, 0}};
 
@@ -31,7 +27,7 @@ const MercerModuleDesc mercer_module = {MERCER_ABI_VERSION,
                                         sizeof(MercerModuleDesc),
                                         4,
                                         manifest,
-                                        sizeof(manifest) - 1,
+                                        sizeof(manifest),
                                         0,
                                         0,
                                         entries,

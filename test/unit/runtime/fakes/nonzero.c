@@ -23,11 +23,9 @@ static int32_t run(const MercerRuntimeTable *rt, void *ctx,
   return code;
 }
 
-static const char manifest[] =
-    "{\"abi_version\":1,\"compiler\":\"0.1.0\",\"cpu_features\":[],"
-    "\"entries\":[{\"name\":\"main\",\"inputs\":[{\"name\":\"x\",\"dtype\":"
-    "\"bool\",\"shape\":[\"N\"]}],\"outputs\":[{\"name\":\"indices\",\"dtype\":"
-    "\"int64\",\"shape\":[null]}]}]}";
+static const char manifest[] = {
+#embed MANIFEST
+};
 
 static const MercerEntryDesc entries[] = {{"main", run, 0}};
 
@@ -36,7 +34,7 @@ const MercerModuleDesc mercer_module = {MERCER_ABI_VERSION,
                                         sizeof(MercerModuleDesc),
                                         3,
                                         manifest,
-                                        sizeof(manifest) - 1,
+                                        sizeof(manifest),
                                         0,
                                         0,
                                         entries,
