@@ -10,6 +10,7 @@
 #include "passes/host/Passes.h"
 #include "passes/layout/Passes.h"
 #include "passes/onnx/Passes.h"
+#include "passes/raise/Passes.h"
 #include "passes/schedule/Passes.h"
 #include "passes/tiling/Passes.h"
 
@@ -32,6 +33,8 @@ void mercer::buildStagePipeline(Stage stage, OpPassManager &pm) {
   case Stage::Target:
     return;
   case Stage::Simplify:
+    pm.addPass(createMercerSimplifyOnnx());
+    pm.addPass(createMercerRaiseOnnx());
     pm.addPass(createMercerLowerOnnx());
     cleanUp(pm);
     // Early, so that nothing constant is fused into what runs every time.
