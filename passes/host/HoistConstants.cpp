@@ -45,6 +45,9 @@ struct HoistConstantsPass
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    // All of the constant program is constant already.
+    if (module.getName() == constantsModuleName())
+      return;
     for (func::FuncOp function : module.getOps<func::FuncOp>())
       if (isEntryPoint(function))
         hoistFrom(function);
