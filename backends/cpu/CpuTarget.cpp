@@ -13,10 +13,21 @@ using namespace mlir;
 using namespace mercer;
 
 /// Matrix tiles need a permission from the system and are not used: not naming
-/// them keeps artifacts loadable where it is refused.
+/// them keeps artifacts loadable where it is refused. The same holds for
+/// extensions that only operating systems and special intrinsics use, and that
+/// virtual machines hide.
 static bool isUsed(StringRef feature) {
+  static constexpr llvm::StringLiteral unused[] = {
+      "64bit",     "cldemote", "clflushopt", "clwb",     "clzero",
+      "enqcmd",    "fsgsbase", "fxsr",       "hreset",   "invpcid",
+      "kl",        "movdiri",  "movdir64b",  "mwaitx",   "pconfig",
+      "pku",       "ptwrite",  "prefetchi",  "rdpid",    "rdpru",
+      "rdrnd",     "rdseed",   "retpoline",  "rtm",      "sahf",
+      "serialize", "sgx",      "shstk",      "tsxldtrk", "uintr",
+      "usermsr",   "waitpkg",  "wbnoinvd",   "widekl",   "x87",
+      "xsave",     "xsavec",   "xsaveopt",   "xsaves"};
   return !feature.starts_with("amx") && !feature.starts_with("apx") &&
-         feature != "64bit" && feature != "x87" && feature != "retpoline";
+         !llvm::is_contained(unused, feature);
 }
 
 static void readCaches(TargetInfo &info) {
@@ -52,8 +63,16 @@ FailureOr<TargetInfo> mercer::cpuTargetInfo(StringRef name) {
     info.cpu = name.str();
     SmallVector<StringRef> named;
     llvm::X86::getFeaturesForCPU(name, named);
-    for (StringRef feature : named)
-      features.insert(feature);
+    // A CPU's list leaves out what another feature implies (v4 names avx512bw
+    // and not avx512f), and the facts below are read from the full one.
+    llvm::StringMap<bool> implied;
+    for (StringRef feature : named) {
+      implied[feature] = true;
+      llvm::X86::updateImpliedFeatures(feature, true, implied);
+    }
+    for (const auto &feature : implied)
+      if (feature.second)
+        features.insert(feature.first());
   }
   SmallVector<StringRef> sorted;
   for (const auto &feature : features)
