@@ -2,7 +2,7 @@
 #include "passes/onnx/Node.h"
 #include "passes/onnx/Parts.h"
 
-#include <limits>
+#include <cstdlib>
 
 namespace mercer::lowering {
 
@@ -29,19 +29,35 @@ Range clampRange(Lowering &L, OpFoldResult dim, OpFoldResult start,
         *t > 0 ? (to - from + *t - 1) / *t : (from - to - *t - 1) / -*t;
     return {L.idx(from), L.idx(std::max<int64_t>(size, 0)), step};
   }
-  // The common open forms keep their sizes affine: [k:], [:k], [-k:], [:-k].
+  // The common forms keep their sizes affine or fixed: [k:], [:k], [-k:],
+  // [:-k]. ONNX would clamp a bound that lies outside of the dim; such a run is
+  // refused, because sizes known at compile time are worth far more.
   if (t && *t == 1 && b && e) {
-    bool openEnd = *e >= std::numeric_limits<int32_t>::max();
-    if (openEnd && *b == 0)
-      return {start, dim, step};
-    if (openEnd && *b > 0)
-      return {start, L.sub(dim, start), step};
-    if (openEnd && *b < 0)
-      return {L.add(dim, start), L.idx(-*b), step};
-    if (*b >= 0 && *e < 0)
+    // Exporters write "to the end" with anything from 10^9 up.
+    constexpr int64_t open = 1000000000;
+    auto atLeast = [&](int64_t least) {
+      if (least > 0)
+        L.guard(L.scalar().cmpIndex(Scalar::GE, L.asValue(dim),
+                                    L.scalar().index(least)),
+                "[E4103] a slice reaches beyond a dim that is only known at "
+                "run time");
+    };
+    if (*e >= open) {
+      if (*b < open)
+        atLeast(std::abs(*b));
+      if (*b == 0)
+        return {start, dim, step};
+      if (*b > 0 && *b < open)
+        return {start, L.sub(dim, start), step};
+      if (*b < 0)
+        return {L.add(dim, start), L.idx(-*b), step};
+    } else if (*b >= 0 && *e < 0) {
+      atLeast(*b - *e);
       return {start, L.sub(L.add(dim, end), start), step};
-    if (*b >= 0 && *e >= *b)
+    } else if (*b >= 0 && *e >= *b) {
+      atLeast(*e);
       return {start, L.idx(*e - *b), step};
+    }
   }
   if (t && *t == 1 && b && *b == 0 && L.sameSize(dim, end))
     return {start, dim, step};
