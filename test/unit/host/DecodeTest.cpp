@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <gtest/gtest.h>
 #include <random>
+#include <sstream>
 #include <unistd.h>
 
 namespace {
@@ -53,14 +54,26 @@ protected:
   static void SetUpTestSuite() {
     char name[] = "/tmp/mercer-decode-XXXXXX";
     folder = mkdtemp(name);
-    std::string compile = MERCERC " " DECODE_MLIR
+    compiled = compile("decode.so");
+  }
+  static bool compile(const std::string &name) {
+    std::string command = MERCERC " " DECODE_MLIR
                                   " --from-stage=bufferize --quiet -o " +
-                          folder + "/decode.so";
-    compiled = system(compile.c_str()) == 0;
+                          folder + "/" + name;
+    return system(command.c_str()) == 0;
+  }
+  /// What a command prints about the artifact.
+  static std::string output(const std::string &command) {
+    std::string text;
+    FILE *pipe = popen((command + " " + folder + "/decode.so").c_str(), "r");
+    char buffer[4096];
+    while (size_t n = fread(buffer, 1, sizeof(buffer), pipe))
+      text.append(buffer, n);
+    EXPECT_EQ(pclose(pipe), 0) << command;
+    return text;
   }
   static void TearDownTestSuite() {
-    unlink((folder + "/decode.so").c_str());
-    rmdir(folder.c_str());
+    (void)!system(("rm -rf '" + folder + "'").c_str());
   }
   void SetUp() override {
     ASSERT_TRUE(compiled);
@@ -147,6 +160,27 @@ TEST_F(Decode, ListsItsStates) {
   EXPECT_EQ((*states)[0].name, "keys");
   EXPECT_EQ((*states)[1].shape, (std::vector<int64_t>{16, 8}));
   EXPECT_STREQ(mercer_dtype_name((*states)[2].dtype), "int64");
+}
+
+TEST_F(Decode, ArtifactNeedsNoMoreThanLibcAndLibm) {
+  std::istringstream headers(output("objdump -p"));
+  for (std::string line; std::getline(headers, line);)
+    if (line.find("NEEDED") != std::string::npos)
+      EXPECT_TRUE(line.find("libc.so.6") != std::string::npos ||
+                  line.find("libm.so.6") != std::string::npos)
+          << line;
+  std::istringstream exports(output("nm -D --defined-only"));
+  std::string address, kind, name, more;
+  exports >> address >> kind >> name;
+  EXPECT_EQ(name, "mercer_module");
+  EXPECT_FALSE(exports >> more) << more;
+}
+
+TEST_F(Decode, SameInputSameBytes) {
+  ASSERT_TRUE(compile("again.so"));
+  EXPECT_EQ(
+      system(("cmp " + folder + "/decode.so " + folder + "/again.so").c_str()),
+      0);
 }
 
 } // namespace
