@@ -61,6 +61,10 @@ TValue fused(Lowering &L, const Spec &a) {
   Sizes sizes = {L.dim(a.q.value, 0), heads, L.dim(a.q.value, 2),
                  L.dim(a.v.value, 3)};
   Value init = L.empty(sizes, storageType(a.q.dtype, ctx));
+  // Created before the operation that reads it.
+  Value offset;
+  if (a.queryOffset && !L.isConst(a.queryOffset, 0))
+    offset = L.asValue(a.queryOffset);
   auto op = AttentionOp::create(L.b, L.loc, a.q.value, a.k.value, a.v.value,
                                 a.mask.value, init);
   op.setScaleAttr(L.b.getF64FloatAttr(a.scale));
@@ -70,8 +74,8 @@ TValue fused(Lowering &L, const Spec &a) {
   op.setZeroEmptyRows(a.zeroEmptyRows);
   if (a.keyLengths)
     op.getKeyLengthsMutable().assign(a.keyLengths.value);
-  if (a.queryOffset && !L.isConst(a.queryOffset, 0))
-    op.getQueryOffsetMutable().assign(L.asValue(a.queryOffset));
+  if (offset)
+    op.getQueryOffsetMutable().assign(offset);
   op.setIndexingMapsAttr(L.b.getAffineMapArrayAttr(maps));
   Value r = op->getResult(0);
   L.setDims(r, sizes);

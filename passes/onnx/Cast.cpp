@@ -14,11 +14,27 @@ LogicalResult lowerCast(Context &c, Node &n) {
                   "attribute 'to' is ONNX type " + Twine(to) +
                       "; supported are f16, bf16, f32, f64, 8- to 64-bit "
                       "integers and bool");
-  return n.doneMap(c.L.castTo(n.in(0), *t));
+  return n.doneMap(c.L.castTo(n.in(0), *t, n.i("saturate", 1)));
 }
 
 LogicalResult lowerCastLike(Context &c, Node &n) {
-  return n.doneMap(c.L.castTo(n.in(0), n.in(1).dtype));
+  return n.doneMap(c.L.castTo(n.in(0), n.in(1).dtype, n.i("saturate", 1)));
+}
+
+/// The same bits as another type of the same width.
+LogicalResult lowerBitCast(Context &c, Node &n) {
+  TValue x = n.in(0);
+  std::optional<DType> t = dtypeFromOnnx(n.i("to"));
+  if (!t || bitWidth(*t) != bitWidth(x.dtype))
+    return n.fail(UnsupportedType,
+                  "attribute 'to' is ONNX type " + Twine(n.i("to")) +
+                      "; supported are types as wide as " + dtypeName(x.dtype));
+  Type target = storageType(*t, c.L.ctx());
+  if (storageType(x.dtype, c.L.ctx()) == target)
+    return n.done(TValue{x.value, *t});
+  return n.doneMap(c.L.map({x}, *t, [&](Scalar &s, ValueRange a) -> Value {
+    return arith::BitcastOp::create(s.b, s.loc, target, a[0]);
+  }));
 }
 
 LogicalResult lowerConstant(Context &c, Node &n) {
@@ -66,6 +82,7 @@ FailureOr<TValue> constantFrom(Context &c, Node &n, ElementsAttr attr) {
 void registerCast(Registry &r) {
   r.add("Cast", lowerCast, 6);
   r.add("CastLike", lowerCastLike);
+  r.add("BitCast", lowerBitCast);
   r.add("Constant", lowerConstant);
 }
 

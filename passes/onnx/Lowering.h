@@ -44,7 +44,13 @@ enum class DType : uint8_t {
   U16,
   U32,
   U64,
-  Bool
+  Bool,
+  // 8-bit floats: stored as i8, they are converted and moved but not computed
+  // with.
+  F8E4M3FN,
+  F8E4M3FNUZ,
+  F8E5M2,
+  F8E5M2FNUZ
 };
 
 /// The DType of an import-level element type (ui8, i1, f32, ...), or nullopt
@@ -56,9 +62,12 @@ std::optional<DType> dtypeFromOnnx(int64_t dataType);
 Type storageType(DType dtype, MLIRContext *context);
 StringRef dtypeName(DType dtype);
 bool isFloat(DType dtype);
+bool isFloat8(DType dtype);
 bool isUnsigned(DType dtype); // bool counts as unsigned
 unsigned bitWidth(DType dtype);
-inline bool isInteger(DType d) { return d != DType::None && !isFloat(d); }
+inline bool isInteger(DType d) {
+  return d != DType::None && !isFloat(d) && !isFloat8(d);
+}
 /// f16 and bf16 accumulate in f32, everything else in itself.
 inline DType accumulatorType(DType d) {
   return d == DType::F16 || d == DType::BF16 ? DType::F32 : d;
@@ -103,7 +112,11 @@ struct Scalar {
   Value fromBool(Value i1); // i1 -> i8
   /// ONNX Cast: float -> int truncates, anything -> bool is `!= 0`, int -> int
   /// wraps.
-  Value cast(Value x, DType from, DType to);
+  /// Values outside of an 8-bit float's range become its largest one, or with
+  /// `saturate` off infinity or NaN.
+  Value cast(Value x, DType from, DType to, bool saturate = true);
+  Value decodeFloat8(Value x, DType from);              // to f32
+  Value encodeFloat8(Value x, DType to, bool saturate); // from f32
   Value toIndex(Value x, DType from);
   Value fromIndex(Value x, DType to);
   Value extend(Value x);            // f16, bf16 -> f32
@@ -181,7 +194,7 @@ public:
   /// Map of an operand of lower rank into a broadcast domain of `sizes`.
   AffineMap broadcastMap(Value v, ArrayRef<OpFoldResult> sizes);
   TValue broadcastTo(TValue v, ArrayRef<OpFoldResult> sizes);
-  TValue castTo(TValue v, DType to);
+  TValue castTo(TValue v, DType to, bool saturate = true);
 
   /// out[kept] = reduce over `axes` of combine(acc, pre(x)); acc starts at init
   /// (a scalar of the accumulator's type).

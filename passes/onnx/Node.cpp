@@ -116,6 +116,7 @@ Registry::Registry() {
   registerLoss(*this);
   registerMl(*this);
   registerControl(*this);
+  registerRecurrent(*this);
 }
 
 static std::string key(StringRef op, StringRef domain) {
@@ -150,6 +151,34 @@ static StringRef nearest(StringRef op, StringRef domain,
   return best;
 }
 
+/// Operators that convert or only move elements take 8-bit floats too.
+static bool takesFloat8(StringRef op) {
+  static const char *ops[] = {"Cast",
+                              "CastLike",
+                              "QuantizeLinear",
+                              "DequantizeLinear",
+                              "Identity",
+                              "Reshape",
+                              "Shape",
+                              "Transpose",
+                              "Size",
+                              "Flatten",
+                              "Squeeze",
+                              "Concat",
+                              "Unsqueeze",
+                              "Split",
+                              "Slice",
+                              "Gather",
+                              "Expand",
+                              "Constant",
+                              "If",
+                              "BitCast",
+                              "Tile",
+                              "DepthToSpace",
+                              "SpaceToDepth"};
+  return llvm::is_contained(ops, op);
+}
+
 std::optional<Refusal> isSupported(onnx::NodeOp node,
                                    const Registry &registry) {
   const Entry *e = registry.find(node.getOpType(), node.getDomain());
@@ -170,8 +199,11 @@ std::optional<Refusal> isSupported(onnx::NodeOp node,
     if (isa<onnx::AbsentType, onnx::AnyType>(type))
       continue;
     auto shaped = dyn_cast<TensorType>(type);
-    bool ok = shaped && (isa<onnx::AnyType>(shaped.getElementType()) ||
-                         dtypeFromType(shaped.getElementType()));
+    std::optional<DType> dtype =
+        shaped ? dtypeFromType(shaped.getElementType()) : std::nullopt;
+    bool ok = shaped &&
+              (isa<onnx::AnyType>(shaped.getElementType()) ||
+               (dtype && (!isFloat8(*dtype) || takesFloat8(node.getOpType()))));
     if (ok)
       continue;
     std::string text;

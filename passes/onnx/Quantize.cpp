@@ -8,6 +8,12 @@ namespace mercer::lowering {
 
 Value quantizeScalar(Scalar &s, Value x, Value scale, Value zeroPoint,
                      DType t) {
+  if (isFloat8(t)) {
+    Value v = s.div(DType::F32, x, scale);
+    if (zeroPoint)
+      v = s.add(v, s.decodeFloat8(zeroPoint, t));
+    return s.encodeFloat8(v, t, /*saturate=*/true);
+  }
   // round to even, add the zero point, saturate: all in f32 as ONNX says.
   Value r = s.un<math::RoundEvenOp>(s.div(DType::F32, x, scale));
   if (zeroPoint)
@@ -23,7 +29,7 @@ Value quantizeScalar(Scalar &s, Value x, Value scale, Value zeroPoint,
 namespace {
 
 bool isQuantized(DType t) {
-  return isInteger(t) && t != DType::Bool && bitWidth(t) <= 16;
+  return isFloat8(t) || (isInteger(t) && t != DType::Bool && bitWidth(t) <= 16);
 }
 
 /// Scale or zero point against x: one number, one an axis element, or blocks.
@@ -69,9 +75,10 @@ LogicalResult lowerQuantize(Context &c, Node &n) {
     t = *d;
   }
   if (!isQuantized(t))
-    return n.fail(UnsupportedType,
-                  "quantised type is " + dtypeName(t) +
-                      ", supported are 8- and 16-bit integers");
+    return n.fail(
+        UnsupportedType,
+        "quantised type is " + dtypeName(t) +
+            ", supported are 8- and 16-bit integers and 8-bit floats");
   FailureOr<TValue> scale = alongAxis(c, n, n.in(1), x);
   if (failed(scale))
     return failure();
@@ -104,6 +111,10 @@ LogicalResult lowerDequantize(Context &c, Node &n) {
     ins.push_back(*z);
   }
   return n.doneMap(L.map(ins, t, [&](Scalar &s, ValueRange a) {
+    if (isFloat8(x.dtype)) {
+      Value f = s.decodeFloat8(a[0], x.dtype);
+      return s.cast(s.mul(f, s.cast(a[1], t, DType::F32)), DType::F32, t);
+    }
     Value v = s.cast(a[0], x.dtype, DType::I32);
     if (a.size() > 2)
       v = s.sub(v, s.cast(a[2], zero.dtype, DType::I32));

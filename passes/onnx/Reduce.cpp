@@ -2,6 +2,8 @@
 #include "passes/onnx/Node.h"
 #include "passes/onnx/Parts.h"
 
+#include "llvm/ADT/bit.h"
+
 #include <limits>
 
 namespace mercer::lowering {
@@ -68,21 +70,19 @@ Value extreme(Lowering &L, DType t, bool lowest) {
   return arith::ConstantOp::create(L.b, L.loc, L.b.getIntegerAttr(e, v));
 }
 
-template <Kind K> LogicalResult reduction(Context &c, Node &n) {
+/// One reduction over known axes, in the type of the operand.
+template <Kind K>
+FailureOr<TValue> reduceOver(Context &c, Node &n, ArrayRef<int64_t> axes,
+                             bool keep) {
   Lowering &L = c.L;
   TValue x = n.in(0);
   DType t = x.dtype;
-  int64_t inputFrom = K == Kind::Sum ? 13 : 18;
-  FailureOr<Ints> axes = reductionAxes(c, n, n.opset() >= inputFrom);
-  if (failed(axes))
-    return failure();
-  bool keep = n.i("keepdims", 1);
   DType acc = accumulatorType(t);
   if (K == Kind::Mean && !isFloat(t))
     acc = t;
-  if (axes->empty() && L.rank(x.value) > 0) {
+  if (axes.empty() && L.rank(x.value) > 0) {
     // noop_with_empty_axes: only the elementwise part of the operator remains.
-    return n.doneMap(L.map({x}, t, [&](Scalar &s, ValueRange a) {
+    return TValue(L.map({x}, t, [&](Scalar &s, ValueRange a) {
       Value v = s.cast(a[0], t, acc);
       if (K == Kind::SumSquare)
         v = s.mul(v, v);
@@ -105,7 +105,7 @@ template <Kind K> LogicalResult reduction(Context &c, Node &n) {
       return n.failType(0, "a floating-point type");
     // exp(x - max) cannot overflow; an infinite maximum would give NaN.
     TValue m =
-        L.reduce(x, *axes, true, acc, extreme(L, acc, true),
+        L.reduce(x, axes, true, acc, extreme(L, acc, true),
                  [&](Scalar &s, Value a, Value v) { return s.max(acc, a, v); });
     shift = L.map({m}, acc, [&](Scalar &s, ValueRange a) {
       Value finite =
@@ -119,7 +119,7 @@ template <Kind K> LogicalResult reduction(Context &c, Node &n) {
     t = acc;
   }
   TValue r =
-      L.reduce(x, *axes, keep, acc, init, [&](Scalar &s, Value a, Value v) {
+      L.reduce(x, axes, keep, acc, init, [&](Scalar &s, Value a, Value v) {
         switch (K) {
         case Kind::Prod:
           return s.mul(a, v);
@@ -139,7 +139,7 @@ template <Kind K> LogicalResult reduction(Context &c, Node &n) {
       });
   if (K == Kind::Mean) {
     OpFoldResult count = L.idx(1);
-    for (int64_t a : *axes)
+    for (int64_t a : axes)
       count = L.mul(count, L.dim(x.value, a));
     Value divisor;
     if (std::optional<int64_t> k = L.number(count))
@@ -170,7 +170,80 @@ template <Kind K> LogicalResult reduction(Context &c, Node &n) {
     r = L.map({r, shift}, acc,
               [](Scalar &s, ValueRange a) { return s.add(a[0], a[1]); });
   }
-  return n.doneMap(L.castTo(r, n.in(0).dtype));
+  return L.castTo(r, n.in(0).dtype);
+}
+
+/// Axes that arrive with the data: every set of axes that fits the declared
+/// shape is reduced, and the host chooses by the axes it reads.
+template <Kind K>
+LogicalResult reduceRuntimeAxes(Context &c, Node &n, bool keep) {
+  Lowering &L = c.L;
+  int64_t rank = L.rank(n.in(0).value);
+  std::optional<Sizes> axes = L.asScalars(n.in(1));
+  std::optional<Ints> declared = n.declaredShape(0);
+  if (!axes || rank > 6)
+    return n.fail(UnsupportedOperator,
+                  "axes are computed at run time for rank " + Twine(rank) +
+                      "; supported are constant axes");
+  Scalar s = L.scalar();
+  SmallVector<Value> wanted;
+  for (OpFoldResult a : *axes)
+    wanted.push_back(wrapIndex(s, L.asValue(a), s.index(rank)));
+  TValue result;
+  for (unsigned set = 0; set < (1u << rank); ++set) {
+    if (static_cast<size_t>(llvm::popcount(set)) != axes->size())
+      continue;
+    Ints candidate, shape;
+    for (int64_t d = 0; d < rank; ++d) {
+      bool reduced = (set >> d) & 1;
+      if (reduced)
+        candidate.push_back(d);
+      if (reduced && keep)
+        shape.push_back(1);
+      else if (!reduced)
+        shape.push_back(
+            L.number(L.dim(n.in(0).value, d)).value_or(ShapedType::kDynamic));
+    }
+    if (declared && shape != *declared)
+      continue;
+    FailureOr<TValue> r = reduceOver<K>(c, n, candidate, keep);
+    if (failed(r))
+      return failure();
+    if (!result) {
+      result = *r;
+      continue;
+    }
+    if (L.type(result.value) != L.type(r->value))
+      return n.fail(UnsupportedOperator,
+                    "axes are computed at run time and the result's "
+                    "shape is not declared; supported are constant axes");
+    Value hit = s.integer(L.b.getI1Type(), 1);
+    for (Value a : wanted) {
+      Value one = s.integer(L.b.getI1Type(), 0);
+      for (int64_t d : candidate)
+        one = s.logicalOr(one, s.cmpIndex(Scalar::EQ, a, s.index(d)));
+      hit = s.logicalAnd(hit, one);
+    }
+    result = L.map({result, *r}, result.dtype, [&](Scalar &in, ValueRange v) {
+      return in.select(hit, v[1], v[0]);
+    });
+  }
+  if (!result)
+    return n.fail(InvalidShape, "no set of axes gives the declared shape");
+  return n.done(result);
+}
+
+template <Kind K> LogicalResult reduction(Context &c, Node &n) {
+  bool keep = n.i("keepdims", 1);
+  bool fromInput = n.opset() >= (K == Kind::Sum ? 13 : 18);
+  if (fromInput && n.has(1) && !c.L.constInts(n.in(1)) &&
+      c.L.type(n.in(1).value).getNumElements() != 0)
+    return reduceRuntimeAxes<K>(c, n, keep);
+  FailureOr<Ints> axes = reductionAxes(c, n, fromInput);
+  if (failed(axes))
+    return failure();
+  FailureOr<TValue> r = reduceOver<K>(c, n, *axes, keep);
+  return failed(r) ? failure() : n.done(*r);
 }
 
 /// Index of the extreme value along an axis: the extreme first, then the lowest

@@ -12,6 +12,14 @@ std::optional<DType> dtypeFromType(Type type) {
     return DType::F32;
   if (type.isF64())
     return DType::F64;
+  if (isa<Float8E4M3FNType>(type))
+    return DType::F8E4M3FN;
+  if (isa<Float8E4M3FNUZType>(type))
+    return DType::F8E4M3FNUZ;
+  if (isa<Float8E5M2Type>(type))
+    return DType::F8E5M2;
+  if (isa<Float8E5M2FNUZType>(type))
+    return DType::F8E5M2FNUZ;
   auto integer = dyn_cast<IntegerType>(type);
   if (!integer)
     return std::nullopt;
@@ -60,6 +68,14 @@ std::optional<DType> dtypeFromOnnx(int64_t dataType) {
     return DType::U64;
   case 16:
     return DType::BF16;
+  case 17:
+    return DType::F8E4M3FN;
+  case 18:
+    return DType::F8E4M3FNUZ;
+  case 19:
+    return DType::F8E5M2;
+  case 20:
+    return DType::F8E5M2FNUZ;
   default:
     return std::nullopt;
   }
@@ -112,6 +128,14 @@ StringRef dtypeName(DType dtype) {
     return "uint64";
   case DType::Bool:
     return "bool";
+  case DType::F8E4M3FN:
+    return "float8e4m3fn";
+  case DType::F8E4M3FNUZ:
+    return "float8e4m3fnuz";
+  case DType::F8E5M2:
+    return "float8e5m2";
+  case DType::F8E5M2FNUZ:
+    return "float8e5m2fnuz";
   }
   return "none";
 }
@@ -119,6 +143,11 @@ StringRef dtypeName(DType dtype) {
 bool isFloat(DType d) {
   return d == DType::F16 || d == DType::BF16 || d == DType::F32 ||
          d == DType::F64;
+}
+
+bool isFloat8(DType d) {
+  return d == DType::F8E4M3FN || d == DType::F8E4M3FNUZ || d == DType::F8E5M2 ||
+         d == DType::F8E5M2FNUZ;
 }
 
 bool isUnsigned(DType d) {
@@ -133,6 +162,10 @@ unsigned bitWidth(DType d) {
   case DType::I8:
   case DType::U8:
   case DType::Bool:
+  case DType::F8E4M3FN:
+  case DType::F8E4M3FNUZ:
+  case DType::F8E5M2:
+  case DType::F8E5M2FNUZ:
     return 8;
   case DType::F16:
   case DType::BF16:
@@ -231,9 +264,13 @@ Value Scalar::fromBool(Value x) {
   return arith::ExtUIOp::create(b, loc, b.getI8Type(), x);
 }
 
-Value Scalar::cast(Value x, DType from, DType to) {
+Value Scalar::cast(Value x, DType from, DType to, bool saturate) {
   if (from == to)
     return x;
+  if (isFloat8(from))
+    return cast(decodeFloat8(x, from), DType::F32, to, saturate);
+  if (isFloat8(to))
+    return encodeFloat8(cast(x, from, DType::F32), to, saturate);
   Type target = storageType(to, b.getContext());
   if (to == DType::Bool)
     return fromBool(cmp(from, NE, x, number(from, 0)));

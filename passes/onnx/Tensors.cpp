@@ -274,7 +274,7 @@ TValue Lowering::broadcastTo(TValue v, ArrayRef<OpFoldResult> sizes) {
   return {r, v.dtype};
 }
 
-TValue Lowering::castTo(TValue v, DType to) {
+TValue Lowering::castTo(TValue v, DType to, bool saturate) {
   if (v.dtype == to)
     return v;
   bool bitsOnly = isInteger(v.dtype) && isInteger(to) &&
@@ -282,7 +282,7 @@ TValue Lowering::castTo(TValue v, DType to) {
   if (bitsOnly)
     return {v.value, to};
   return map({v}, to, [&](Scalar &s, ValueRange a) {
-    return s.cast(a[0], v.dtype, to);
+    return s.cast(a[0], v.dtype, to, saturate);
   });
 }
 
@@ -520,6 +520,8 @@ TValue Lowering::transpose(TValue v, ArrayRef<int64_t> perm) {
 
 TValue Lowering::slice(TValue v, ArrayRef<OpFoldResult> offsets,
                        ArrayRef<OpFoldResult> sizes, ArrayRef<int64_t> steps) {
+  if (llvm::any_of(sizes, [](OpFoldResult r) { return isConst(r, 0); }))
+    return {empty(sizes, type(v.value).getElementType()), v.dtype};
   bool positive = llvm::all_of(steps, [](int64_t s) { return s > 0; });
   if (positive) {
     Sizes strides;
