@@ -25,8 +25,9 @@ TValue perChannel(Lowering &L, TValue v, int64_t rank) {
   return L.reshape(v, sizes);
 }
 
+/// Mean and variance come without the reduced dims.
 TValue meanOver(Lowering &L, TValue x, ArrayRef<int64_t> axes) {
-  TValue sum = L.sum(x, axes, true);
+  TValue sum = L.sum(x, axes, false);
   Value count = countOf(L, x.value, axes, sum.dtype);
   return L.map({sum}, sum.dtype, [&](Scalar &s, ValueRange a) {
     return s.div(sum.dtype, a[0], count);
@@ -62,8 +63,9 @@ Normalized normalizeOver(Lowering &L, TValue x, ArrayRef<int64_t> axes,
   Normalized r;
   DType w = accumulatorType(x.dtype);
   if (centre)
-    r.mean = meanOver(L, x, axes);
-  r.inverse = inverseDeviation(L, varianceOver(L, x, r.mean, axes), eps);
+    r.mean = L.keepDims(meanOver(L, x, axes), x.value, axes);
+  TValue variance = varianceOver(L, x, r.mean, axes);
+  r.inverse = L.keepDims(inverseDeviation(L, variance, eps), x.value, axes);
   SmallVector<TValue> ins = {x, r.inverse};
   if (centre)
     ins.push_back(r.mean);
@@ -118,9 +120,9 @@ LogicalResult lowerBatchNorm(Context &c, Node &n) {
     for (int64_t i = 2; i < rank; ++i)
       axes.push_back(i);
     double momentum = n.f("momentum", 0.9);
-    TValue m = meanOver(L, x, axes);
+    TValue m = L.keepDims(meanOver(L, x, axes), x.value, axes);
     TValue v = varianceOver(L, x, m, axes);
-    TValue inverse = inverseDeviation(L, v, eps);
+    TValue inverse = L.keepDims(inverseDeviation(L, v, eps), x.value, axes);
     TValue y = L.map(
         {x, m, inverse, perChannel(L, scale, rank), perChannel(L, bias, rank)},
         t, [&](Scalar &s, ValueRange a) {
@@ -277,8 +279,8 @@ LogicalResult lowerMVN(Context &c, Node &n) {
     return failure();
   llvm::sort(*axes);
   DType t = x.dtype, w = accumulatorType(t);
-  TValue m = meanOver(L, x, *axes);
-  TValue v = varianceOver(L, x, m, *axes);
+  TValue m = L.keepDims(meanOver(L, x, *axes), x.value, *axes);
+  TValue v = L.keepDims(varianceOver(L, x, m, *axes), x.value, *axes);
   return n.doneMap(L.map({x, m, v}, t, [&](Scalar &s, ValueRange a) {
     Value d = s.sub(s.cast(a[0], t, w), a[1]);
     Value r = s.div(w, d, s.add(s.un<math::SqrtOp>(a[2]), s.number(w, 1e-9)));

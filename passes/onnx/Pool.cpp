@@ -263,16 +263,17 @@ LogicalResult lowerGlobalAveragePool(Context &c, Node &n) {
   FailureOr<Ints> axes = spatialAxes(c, n);
   if (failed(axes))
     return failure();
-  TValue sum = L.sum(x, *axes, true);
+  TValue sum = L.sum(x, *axes, false);
   OpFoldResult count = L.idx(1);
   for (int64_t a : *axes)
     count = L.mul(count, L.dim(x.value, a));
   std::optional<int64_t> k = L.number(count);
   Value divisor = k ? L.scalar().number(sum.dtype, *k)
                     : L.scalar().fromIndex(L.asValue(count), sum.dtype);
-  return n.doneMap(L.map({sum}, x.dtype, [&](Scalar &s, ValueRange a) {
+  TValue mean = L.map({sum}, x.dtype, [&](Scalar &s, ValueRange a) {
     return s.cast(s.div(sum.dtype, a[0], divisor), sum.dtype, x.dtype);
-  }));
+  });
+  return n.done(L.keepDims(mean, x.value, *axes));
 }
 
 LogicalResult lowerGlobalMaxPool(Context &c, Node &n) {

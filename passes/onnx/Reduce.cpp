@@ -105,7 +105,7 @@ FailureOr<TValue> reduceOver(Context &c, Node &n, ArrayRef<int64_t> axes,
       return n.failType(0, "a floating-point type");
     // exp(x - max) cannot overflow; an infinite maximum would give NaN.
     TValue m =
-        L.reduce(x, axes, true, acc, extreme(L, acc, true),
+        L.reduce(x, axes, false, acc, extreme(L, acc, true),
                  [&](Scalar &s, Value a, Value v) { return s.max(acc, a, v); });
     shift = L.map({m}, acc, [&](Scalar &s, ValueRange a) {
       Value finite =
@@ -113,13 +113,14 @@ FailureOr<TValue> reduceOver(Context &c, Node &n, ArrayRef<int64_t> axes,
                 s.number(acc, std::numeric_limits<double>::infinity()));
       return s.select(finite, a[0], s.number(acc, 0));
     });
-    x = L.map({x, shift}, acc, [&](Scalar &s, ValueRange a) {
-      return s.un<math::ExpOp>(s.sub(s.cast(a[0], t, acc), a[1]));
-    });
+    x = L.map({x, L.keepDims(shift, x.value, axes)}, acc,
+              [&](Scalar &s, ValueRange a) {
+                return s.un<math::ExpOp>(s.sub(s.cast(a[0], t, acc), a[1]));
+              });
     t = acc;
   }
   TValue r =
-      L.reduce(x, axes, keep, acc, init, [&](Scalar &s, Value a, Value v) {
+      L.reduce(x, axes, false, acc, init, [&](Scalar &s, Value a, Value v) {
         switch (K) {
         case Kind::Prod:
           return s.mul(a, v);
@@ -165,12 +166,12 @@ FailureOr<TValue> reduceOver(Context &c, Node &n, ArrayRef<int64_t> axes,
                     DType::F64, acc);
     });
   if (K == Kind::LogSumExp) {
-    if (!keep)
-      shift = L.reshape(shift, L.dims(r.value));
     r = L.map({r, shift}, acc,
               [](Scalar &s, ValueRange a) { return s.add(a[0], a[1]); });
   }
-  return L.castTo(r, n.in(0).dtype);
+  // The kept dims are a view, put on last: a consumer reads what is below it.
+  r = L.castTo(r, n.in(0).dtype);
+  return keep ? L.keepDims(r, n.in(0).value, axes) : r;
 }
 
 /// Axes that arrive with the data: every set of axes that fits the declared

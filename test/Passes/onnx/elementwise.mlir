@@ -25,7 +25,7 @@ func.func @div_signed(%a: tensor<4xi8>, %b: tensor<4xi8>) -> tensor<*xi8> {
 // CHECK-DAG: #[[COL:.*]] = affine_map<(d0, d1) -> (d0, 0)>
 // CHECK-LABEL: func.func @broadcast
 // CHECK: linalg.generic {indexing_maps = [#[[COL]], #[[ROW]], #{{.*}}]
-// CHECK-SAME: -> tensor<3x4xf32>
+// CHECK: return %{{.*}} : tensor<3x4xf32>
 func.func @broadcast(%a: tensor<3x1xf32>, %b: tensor<4xf32>) -> tensor<*xf32> {
   %0 = onnx.node "Add"(%a, %b) opset 14 : (tensor<3x1xf32>, tensor<4xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>

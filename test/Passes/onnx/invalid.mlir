@@ -69,7 +69,7 @@ func.func @channels(%x: tensor<1x3x8x8xf32>, %w: tensor<4x2x3x3xf32>) -> tensor<
 // -----
 
 func.func @declared(%x: tensor<4xf32>) -> tensor<5xf32> {
-  // expected-error @below {{[E2009] node '?' (Relu, domain ai.onnx, opset 13): output 0 is 'tensor<4xf32>', the model declares 'tensor<5xf32>'}}
+  // expected-error @below {{[E2009] node '?' (Relu, domain ai.onnx, opset 13): output 0 is tensor<4xf32>, the model declares tensor<5xf32>}}
   %0 = onnx.node "Relu"(%x) opset 13 : (tensor<4xf32>) -> tensor<5xf32>
   return %0 : tensor<5xf32>
 }
