@@ -164,6 +164,40 @@ private:
                : llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
   }
 
+  /// Whether the elements of a buffer are one range of memory in row-major
+  /// order, as kernels expect.
+  static bool isContiguous(Value buffer) {
+    auto type = cast<MemRefType>(buffer.getType());
+    if (type.getLayout().isIdentity())
+      return true;
+    Operation *op = buffer.getDefiningOp();
+    if (isa_and_nonnull<memref::CastOp, memref::ExpandShapeOp,
+                        memref::CollapseShapeOp>(op))
+      return isContiguous(op->getOperand(0));
+    // An output seen as its producer's shape, made by mercer-bufferize-host.
+    if (buffer.getDefiningOp<memref::ReinterpretCastOp>())
+      return true;
+    auto view = buffer.getDefiningOp<memref::SubViewOp>();
+    if (!view || !view.hasUnitStride() || !isContiguous(view.getSource()))
+      return false;
+    // Every dim after the first that has more than one element is whole.
+    bool open = false;
+    for (auto [d, size] : llvm::enumerate(view.getMixedSizes())) {
+      std::optional<int64_t> length = getConstantIntValue(size);
+      bool whole = false;
+      if (length)
+        whole = view.getSourceType().getDimSize(d) == *length;
+      else if (auto dim = cast<Value>(size).getDefiningOp<memref::DimOp>())
+        whole = dim.getSource() == view.getSource() &&
+                dim.getConstantIndex() == static_cast<int64_t>(d);
+      if (open && !whole)
+        return false;
+      if (!length || *length != 1)
+        open = true;
+    }
+    return true;
+  }
+
   /// Address of a buffer's first element.
   Value toAddress(Value buffer) {
     auto type = cast<MemRefType>(buffer.getType());
@@ -295,6 +329,8 @@ private:
       op->erase();
       return success();
     }
+    if (isa<memref::ExpandShapeOp, memref::CollapseShapeOp, memref::CastOp>(op))
+      return lowerView(op);
     if (auto read = dyn_cast<ReadOp>(op)) {
       Value ptr =
           call(offsetof(MercerRuntimeTable, read), pointer,
@@ -324,6 +360,41 @@ private:
     op->getResult(0).replaceAllUsesWith(value);
     op->erase();
     return success();
+  }
+
+  /// Buffers of a host program are contiguous: a view of a whole one is the
+  /// same address with other sizes.
+  LogicalResult lowerView(Operation *op) {
+    Value source = op->getOperand(0);
+    auto type = dyn_cast<MemRefType>(op->getResult(0).getType());
+    auto from = dyn_cast<MemRefType>(source.getType());
+    if (!type || !from || !type.getLayout().isIdentity())
+      return success();
+    SmallVector<Value> sizes;
+    for (int64_t d = 0; d < type.getRank(); ++d) {
+      if (!type.isDynamicDim(d))
+        continue;
+      if (auto expand = dyn_cast<memref::ExpandShapeOp>(op)) {
+        sizes.push_back(getValueOrCreateConstantIndexOp(
+            b, loc, expand.getMixedOutputShape()[d]));
+        continue;
+      }
+      ReassociationIndices group = {d};
+      if (auto collapse = dyn_cast<memref::CollapseShapeOp>(op))
+        group = collapse.getReassociationIndices()[d];
+      Value size;
+      for (int64_t s : group) {
+        Value factor =
+            from.isDynamicDim(s)
+                ? memref::DimOp::create(b, loc, source, s).getResult()
+                : arith::ConstantIndexOp::create(b, loc, from.getDimSize(s))
+                      .getResult();
+        size =
+            size ? Value(arith::MulIOp::create(b, loc, size, factor)) : factor;
+      }
+      sizes.push_back(size);
+    }
+    return replace(op, toBuffer(toAddress(source), type, sizes));
   }
 
   LogicalResult lowerOutput(OutputOp op) {
@@ -377,6 +448,9 @@ private:
         store(toWord(operand));
         continue;
       }
+      if (!isContiguous(operand))
+        return op.emitError("[E3001] operand of a launch is not contiguous: ")
+               << operand.getType();
       store(toAddress(operand));
       for (int64_t d = 0; d < buffer.getRank(); ++d)
         if (buffer.isDynamicDim(d))

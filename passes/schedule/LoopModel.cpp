@@ -46,8 +46,8 @@ bool mercer::isView(Operation *op) {
   if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp,
           tensor::ReshapeOp>(op))
     return true;
-  // A slice of leading elements of a dense tensor is a range of memory: every
-  // dim after the first that is cut is whole.
+  // A slice of a dense tensor is a range of memory when every dim after the
+  // first that has more than one element is whole.
   auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
   if (!slice || !slice.hasUnitStride())
     return false;
@@ -60,7 +60,7 @@ bool mercer::isView(Operation *op) {
         length && *length == type.getDimSize(dim) && !type.isDynamicDim(dim);
     if (cut && !whole)
       return false;
-    if (!whole && !(length && *length == 1))
+    if (!length || *length != 1)
       cut = true;
   }
   return true;
