@@ -44,9 +44,9 @@ func.func @row_group(%x: tensor<?x128xf32>, %init: tensor<?x128xf32>) -> tensor<
 // A contraction walks panels of columns inside its tile of rows.
 // CHECK-LABEL: func @panels
 // CHECK: scf.forall (%[[I:.*]]) = (0) to (192) step (96)
+// CHECK:   %[[A:.*]] = tensor.extract_slice %{{.*}}[%[[I]], 0] [96, 64]
 // CHECK:   scf.for %[[J:.*]] = %{{.*}} to %{{.*}} step %{{.*}} iter_args
 // CHECK:     linalg.fill
-// CHECK:     %[[A:.*]] = tensor.extract_slice %{{.*}}[%[[I]], 0] [96, 64]
 // CHECK:     mercer.contract {{.*}} ins(%[[A]], %{{.*}} : tensor<96x64xf32>, tensor<1x64x48xf32>)
 // CHECK:     tensor.insert_slice
 func.func @panels(%x: tensor<192x64xf32>, %w: tensor<4x64x48xf32>, %init: tensor<192x192xf32>) -> tensor<192x192xf32> {
