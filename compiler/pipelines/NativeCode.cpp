@@ -12,6 +12,7 @@
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/IR/Threading.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 
 #include <atomic>
@@ -158,6 +159,10 @@ LogicalResult lowerHostModule(ModuleOp host) {
        llvm::make_early_inc_range(host.getOps<func::FuncOp>()))
     if (function->hasAttr(kernelAttrName()))
       function.erase();
+  RewritePatternSet views(host.getContext());
+  populateExpandContiguousPatterns(views);
+  if (failed(applyPatternsGreedily(host, std::move(views))))
+    return failure();
   PassManager toLLVM(host.getContext());
   toLLVM.addPass(memref::createExpandStridedMetadataPass());
   toLLVM.addPass(createLowerAffinePass());

@@ -44,6 +44,9 @@ namespace mercer {
 /// How `mercer.launch` and the constants bufferize.
 void registerHostBufferizationModels(mlir::DialectRegistry &registry);
 
+/// `memref.expand_shape` of contiguous buffers to `memref.reinterpret_cast`.
+void populateExpandContiguousPatterns(mlir::RewritePatternSet &patterns);
+
 /// Marks a kernel function.
 inline llvm::StringLiteral kernelAttrName() { return "mercer.kernel"; }
 
