@@ -80,12 +80,24 @@ def judge(results: dict[str, tuple[str, str]], known: KnownFailures) -> list[str
     return lines
 
 
+def by_message(results: dict[str, tuple[str, str]]) -> list[str]:
+    """Failures with one cause together, the most frequent first, with a case to look at."""
+    groups: dict[str, list[str]] = {}
+    for case, (reason, message) in results.items():
+        if reason:
+            text = re.sub(r"node '[^']*'|\d+|<[^>]*>", "_", message.removeprefix(f"[{reason}] "))
+            groups.setdefault(f"{reason}  {text[:150]}", []).append(case)
+    ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
+    return [f"{len(cases):5}  {text}   e.g. {cases[0]}" for text, cases in ordered]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--filter", default="", help="only cases whose name matches this regular expression")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--fresh", action="store_true", help="do not use stored results of the same build")
     parser.add_argument("--verbose", action="store_true", help="print every case that does not pass")
+    parser.add_argument("--causes", action="store_true", help="print the failures grouped by their messages")
     parser.add_argument("--update-known-failures", action="store_true")
     parser.add_argument("--grow", action="store_true", help="let the update add new failures; needs a good reason")
     parser.add_argument("--known-failures", type=Path, default=Path(__file__).with_name("known_failures.txt"))
@@ -114,6 +126,8 @@ def main() -> int:
         for case, (reason, message) in results.items():
             if reason:
                 print(f"{case}  {reason}  {message}")
+    if options.causes:
+        print(*by_message(results), sep="\n")
     lines = judge(results, known)
     print(*lines, sep="\n", end="\n" if lines else "")
     failing = {case: reason for case, reason in reasons.items() if reason}

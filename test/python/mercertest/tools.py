@@ -70,9 +70,9 @@ class Outcome:
 
     @property
     def message(self) -> str:
-        """The line with the code, or else the last line that says something."""
+        """The first message from its code on, or else the last line that says something."""
         lines = [line for line in self.stderr.splitlines() if line.strip()]
-        coded = [line for line in lines if _CODE.search(line)]
+        coded = [line[match.start() :] for line in lines if (match := _CODE.search(line))]
         return (coded or lines[-1:] or [""])[0].strip()
 
 
