@@ -56,12 +56,7 @@ def _gpt2_decode(random: np.random.Generator, past: int) -> Inputs:
 
 
 def _text_image(random: np.random.Generator, height: int, width: int, batch: int = 1) -> Inputs:
-    """Dark bars on a light ground: for the error, not for the text. The demo renders real lines."""
-    picture = np.full((batch, 3, height, width), 0.9, np.float32)
-    for column in range(4, width - 8, 9):
-        top = random.integers(2, max(3, height // 3))
-        picture[:, :, top : height - top, column : column + random.integers(1, 6)] = random.uniform(-1, -0.5)
-    return {"x": picture + random.standard_normal(picture.shape, dtype=np.float32) * np.float32(0.02)}
+    return {"x": samples.text(random, batch, height, width)}
 
 
 def _bytes(random: np.random.Generator, batch: int) -> Inputs:
