@@ -300,6 +300,18 @@ void Expander::expand(Operation *op) {
     return expandExtend(extend);
   if (auto truncate = dyn_cast<arith::TruncFOp>(op))
     return expandTruncate(truncate);
+  // A choice between 16-bit floats is one between integers.
+  if (auto select = dyn_cast<arith::SelectOp>(op)) {
+    Type type = select.getType();
+    if (!isNarrow(type))
+      return;
+    ImplicitLocOpBuilder b(op->getLoc(), op);
+    Type bits = withElement(type, b.getI16Type());
+    Value a = arith::BitcastOp::create(b, bits, select.getTrueValue());
+    Value c = arith::BitcastOp::create(b, bits, select.getFalseValue());
+    Value chosen = arith::SelectOp::create(b, select.getCondition(), a, c);
+    return replace(op, arith::BitcastOp::create(b, type, chosen));
+  }
   auto builder = [&] {
     OpBuilder b(op);
     return MathBuilder(b, op->getLoc(), op->getResult(0).getType(), target);

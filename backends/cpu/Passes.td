@@ -48,7 +48,8 @@ def CpuExpandMath : Pass<"mercer-expand-math"> {
     docs/backends-cpu.md.
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::LLVM::LLVMDialect"
   ];
 }
 
@@ -64,6 +65,7 @@ def CpuVectorizeLinalg : Pass<"mercer-cpu-vectorize-linalg"> {
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::linalg::LinalgDialect",
     "::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect",
     "::mlir::vector::VectorDialect"
   ];

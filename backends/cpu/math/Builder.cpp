@@ -29,8 +29,10 @@ Value MathBuilder::c(double value) {
 }
 Value MathBuilder::i(int64_t value) {
   Type integer = intType();
+  APInt bits(isDouble() ? 64 : 32, static_cast<uint64_t>(value),
+             /*isSigned=*/false, /*implicitTrunc=*/true);
   return constant(b, integer,
-                  b.getIntegerAttr(getElementTypeOrSelf(integer), value));
+                  b.getIntegerAttr(getElementTypeOrSelf(integer), bits));
 }
 
 Value MathBuilder::add(Value a, Value d) {
@@ -50,6 +52,18 @@ Value MathBuilder::fma(Value a, Value d, Value e) {
   if (!target.hasFma)
     return add(mul(a, d), e);
   return math::FmaOp::create(b, a, d, e);
+}
+Value MathBuilder::productError(Value a, Value d, Value product) {
+  if (target.hasFma)
+    return fma(a, d, neg(product));
+  // Upper halves of the operands: their products are exact.
+  int64_t upper = isDouble() ? ~int64_t(0x7ffffff) : ~int64_t(0xfff);
+  Value ah = fromBits(iand(bits(a), i(upper))), al = sub(a, ah);
+  Value dh = fromBits(iand(bits(d), i(upper))), dl = sub(d, dh);
+  Value error = sub(mul(ah, dh), product);
+  error = add(error, mul(ah, dl));
+  error = add(error, mul(al, dh));
+  return add(error, mul(al, dl));
 }
 Value MathBuilder::neg(Value a) { return arith::NegFOp::create(b, a); }
 Value MathBuilder::abs(Value a) { return math::AbsFOp::create(b, a); }

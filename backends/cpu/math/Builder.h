@@ -29,6 +29,8 @@ public:
   mlir::Value div(mlir::Value a, mlir::Value d);
   /// a * d + e.
   mlir::Value fma(mlir::Value a, mlir::Value d, mlir::Value e);
+  /// What `product`, the rounded a * d, lacks: exact with fused multiply-add.
+  mlir::Value productError(mlir::Value a, mlir::Value d, mlir::Value product);
   mlir::Value neg(mlir::Value a);
   mlir::Value abs(mlir::Value a);
   mlir::Value sqrt(mlir::Value a);

@@ -179,9 +179,9 @@ Value mercer::cpu::pow(MathBuilder &m, Value x, Value y) {
   Value high = m.add(parts.exponent, fraction);
   Value low = m.sub(fraction, m.sub(high, parts.exponent));
   Value product = m.mul(y, high);
-  Value error = m.target.hasFma ? m.fma(y, high, m.neg(product)) : zero;
+  Value error = m.productError(y, high, product);
   error = m.fma(y, low, error);
-  double bound = m.isDouble() ? 2200 : 300;
+  double bound = m.isDouble() ? 2000 : 250;
   Value bounded = m.maxKeep(m.minKeep(product, m.c(bound)), m.c(-bound));
   Value n = m.nearest(bounded);
   Value f = m.add(m.sub(bounded, n),
@@ -219,12 +219,17 @@ Value mercer::cpu::pow(MathBuilder &m, Value x, Value y) {
 }
 
 Value mercer::cpu::cbrt(MathBuilder &m, Value x) {
-  Value size = m.abs(x);
+  // Subnormals are scaled up by a cube.
+  Value tiny = m.less(m.abs(x), m.c(m.isDouble() ? 0x1p-1000 : 0x1p-120));
+  double up = m.isDouble() ? 0x1p60 : 0x1p30;
+  double down = m.isDouble() ? 0x1p-20 : 0x1p-10;
+  Value size = m.select(tiny, m.mul(m.abs(x), m.c(up)), m.abs(x));
   Value guess = exp(m, m.mul(logFinite(m, size), m.c(1.0 / 3)));
   // One Newton step: y - (y^3 - x) / (3 y^2).
   Value square = m.mul(guess, guess);
   Value residual = m.fma(square, guess, m.neg(size));
   Value better = m.sub(guess, m.div(residual, m.mul(square, m.c(3))));
+  better = m.select(tiny, m.mul(better, m.c(down)), better);
   Value special =
       m.either(m.either(m.equal(x, m.c(0)), m.isInf(x)), m.isNaN(x));
   return m.select(special, x, m.withSignOf(better, x));
@@ -267,7 +272,7 @@ static Value erfcFar(MathBuilder &m, Value x) {
                        3.24393101792182273e-6,    -5.3564274836659073e-7});
   // e^(-x^2) with the square in two parts.
   Value square = m.mul(x, x);
-  Value error = m.target.hasFma ? m.fma(x, x, m.neg(square)) : m.c(0);
+  Value error = m.productError(x, x, square);
   Value e = exp(m, m.neg(square));
   e = m.fma(e, m.neg(error), e);
   return m.div(m.mul(p, e), m.fma(x, m.c(2), m.c(1)));

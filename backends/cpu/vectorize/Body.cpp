@@ -54,22 +54,23 @@ LaneValue Generator::loadBody(memref::LoadOp load,
                                        broadcast(buffer.strides[i]));
     vector = vector ? arith::AddIOp::create(b, vector, part).getResult() : part;
   }
-  VectorType type = vectorOf(elementType);
+  Type storage = storageOf(elementType);
+  VectorType type = vectorOf(storage);
   if (!vector && !counts) {
     Value result = memref::LoadOp::create(b, buffer.flat, ValueRange{scalar});
     if (isa<FloatType>(elementType))
-      return {Kind::Vector, broadcast(result)};
+      return {Kind::Vector, fromStorage(broadcast(result), elementType)};
     return {Kind::Uniform, result};
   }
   if (!vector) {
     Value result =
         mask ? vector::MaskedLoadOp::create(b, type, buffer.flat,
                                             ValueRange{scalar}, mask,
-                                            splat({}, elementType))
+                                            splat({}, storage))
                    .getResult()
              : vector::LoadOp::create(b, type, buffer.flat, ValueRange{scalar})
                    .getResult();
-    return {Kind::Vector, result};
+    return {Kind::Vector, fromStorage(result, elementType)};
   }
   if (counts) {
     Value counting = vector::StepOp::create(b, vectorOf(b.getIndexType()));
@@ -77,7 +78,7 @@ LaneValue Generator::loadBody(memref::LoadOp load,
   }
   return {Kind::Vector, vector::GatherOp::create(
                             b, type, buffer.flat, ValueRange{scalar}, vector,
-                            maskOrAll(mask), splat({}, elementType))};
+                            maskOrAll(mask), splat({}, storage))};
 }
 
 static bool isIntegerDivision(Operation &op) {
@@ -104,7 +105,8 @@ Generator::Values Generator::emitPoints(Frame &frame, Values accumulators) {
         Value argument = nest.body->getArgument(nest.numInputs + o);
         if (output.keep == Keep::Accumulator) {
           unsigned at = slot++ * perOutput + r * frame.vectors + v;
-          map[argument] = {Kind::Vector, accumulators[at]};
+          Type type = nest.operands[nest.numInputs + o].elementType;
+          map[argument] = {Kind::Vector, fromStorage(accumulators[at], type)};
         } else if (output.readsPrevious) {
           // Memory may have changed since an earlier step: never cached.
           auto saved = frame.loaded;
@@ -199,6 +201,7 @@ Generator::Values Generator::emitPoints(Frame &frame, Values accumulators) {
           continue;
         }
         unsigned at = slot++ * perOutput + r * frame.vectors + v;
+        result = toStorage(result);
         if (laneReduces && mask)
           result = arith::SelectOp::create(b, mask, result, accumulators[at]);
         next[at] = result;

@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace mercer;
@@ -477,11 +478,12 @@ Generator::Values Generator::startAccumulators(Frame &frame) {
       for (int64_t v = 0; v < frame.vectors; ++v) {
         if (plan.laneReduces(nest))
           accumulators.push_back(
-              splat(neutral(b, *output.combiner, type), type));
+              toStorage(splat(neutral(b, *output.combiner, type), type)));
         else if (initial[o])
-          accumulators.push_back(splat(initial[o], type));
+          accumulators.push_back(toStorage(splat(initial[o], type)));
         else
-          accumulators.push_back(widen(load(frame, operand, row, v), type));
+          accumulators.push_back(
+              toStorage(widen(load(frame, operand, row, v), type)));
       }
   }
   return accumulators;
@@ -490,15 +492,19 @@ Generator::Values Generator::startAccumulators(Frame &frame) {
 /// Joins all lanes of a vector, halving it: the order depends on its width
 /// only.
 Value Generator::joinLanes(vector::CombiningKind kind, Value vector) {
+  Type elementType = getElementTypeOrSelf(vector.getType());
   for (int64_t half = plan.lanes / 2; half >= 1; half /= 2) {
     SmallVector<int64_t> low, high;
     for (int64_t lane = 0; lane < half; ++lane) {
       low.push_back(lane);
       high.push_back(half + lane);
     }
-    Value a = vector::ShuffleOp::create(b, vector, vector, low);
-    Value c = vector::ShuffleOp::create(b, vector, vector, high);
-    vector = vector::makeArithReduction(b, b.getLoc(), kind, a, c);
+    Value bits = toStorage(vector);
+    Value a = vector::ShuffleOp::create(b, bits, bits, low);
+    Value c = vector::ShuffleOp::create(b, bits, bits, high);
+    vector = vector::makeArithReduction(b, b.getLoc(), kind,
+                                        fromStorage(a, elementType),
+                                        fromStorage(c, elementType));
   }
   return vector;
 }
@@ -514,12 +520,15 @@ void Generator::finishAccumulators(Frame &frame, Values accumulators) {
     for (const auto &row : rows) {
       if (!plan.laneReduces(nest)) {
         for (int64_t v = 0; v < frame.vectors; ++v)
-          store(frame, operand, row, v, accumulators[next++]);
+          store(frame, operand, row, v,
+                fromStorage(accumulators[next++], type));
         continue;
       }
       Values parts(accumulators.begin() + next,
                    accumulators.begin() + next + frame.vectors);
       next += frame.vectors;
+      for (Value &part : parts)
+        part = fromStorage(part, type);
       for (int64_t count = parts.size(); count > 1; count = (count + 1) / 2)
         for (int64_t i = 0; i < count / 2; ++i)
           parts[i] =
@@ -529,15 +538,17 @@ void Generator::finishAccumulators(Frame &frame, Values accumulators) {
       // Stay in vectors of one lane: no scalar arithmetic.
       auto one = VectorType::get({1}, type);
       Value at = address(frame, operand, row, 0);
-      Value flat = buffers[operand].flat;
-      Value before = initial[o]
-                         ? arith::ConstantOp::create(
-                               b, DenseElementsAttr::get(one, initial[o]))
-                               .getResult()
-                         : vector::LoadOp::create(b, one, flat, ValueRange{at})
-                               .getResult();
-      joined = vector::makeArithReduction(b, b.getLoc(), *output.combiner,
-                                          before, joined);
+      Value flat = buffers[operand].flat, before;
+      if (initial[o]) {
+        before = arith::ConstantOp::create(
+            b, DenseElementsAttr::get(one, initial[o]));
+      } else {
+        before = vector::LoadOp::create(
+            b, VectorType::get({1}, storageOf(type)), flat, ValueRange{at});
+        before = fromStorage(before, type);
+      }
+      joined = toStorage(vector::makeArithReduction(
+          b, b.getLoc(), *output.combiner, before, joined));
       vector::StoreOp::create(b, joined, flat, ValueRange{at});
     }
   }

@@ -99,6 +99,11 @@ private:
   mlir::Value nonLinearOffsets(const Frame &frame, unsigned operand,
                                llvm::ArrayRef<int64_t> row, int64_t vector);
   FlatBuffer flatten(mlir::Value memref);
+  /// The type that memory holds for an element: 16-bit floats travel as
+  /// integers, which need no conversion on any CPU level.
+  mlir::Type storageOf(mlir::Type elementType);
+  mlir::Value fromStorage(mlir::Value value, mlir::Type elementType);
+  mlir::Value toStorage(mlir::Value value);
   mlir::Value maskOrAll(mlir::Value mask);
 
   // Transposes (Transpose.cpp).

@@ -5,10 +5,42 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace mercer;
 using namespace mercer::cpu;
+
+Type Generator::storageOf(Type elementType) {
+  if (elementType.isF16() || elementType.isBF16())
+    return b.getI16Type();
+  return elementType;
+}
+
+Value Generator::fromStorage(Value value, Type elementType) {
+  if (storageOf(elementType) == elementType)
+    return value;
+  Type type = elementType;
+  if (auto vector = dyn_cast<VectorType>(value.getType()))
+    type = VectorType::get(vector.getShape(), elementType);
+  return arith::BitcastOp::create(b, type, value);
+}
+
+Value Generator::toStorage(Value value) {
+  // A bitcast just made is taken back.
+  if (auto cast = value.getDefiningOp<arith::BitcastOp>())
+    if (Type from = getElementTypeOrSelf(cast.getIn().getType());
+        from == storageOf(getElementTypeOrSelf(value.getType())))
+      return cast.getIn();
+  Type elementType = getElementTypeOrSelf(value.getType());
+  Type storage = storageOf(elementType);
+  if (storage == elementType)
+    return value;
+  Type type = storage;
+  if (auto vector = dyn_cast<VectorType>(value.getType()))
+    type = VectorType::get(vector.getShape(), storage);
+  return arith::BitcastOp::create(b, type, value);
+}
 
 FlatBuffer Generator::flatten(Value memref) {
   auto type = cast<MemRefType>(memref.getType());
@@ -31,6 +63,15 @@ FlatBuffer Generator::flatten(Value memref) {
                            : OpFoldResult(b.getIndexAttr(offset));
   buffer.flat = memref::ReinterpretCastOp::create(
       b, flatType, meta.getBaseBuffer(), start, ArrayRef(size), ArrayRef(one));
+  // Both types are the same descriptor in the end.
+  if (Type storage = storageOf(type.getElementType());
+      storage != type.getElementType())
+    buffer.flat = UnrealizedConversionCastOp::create(
+                      b,
+                      TypeRange(MemRefType::get({ShapedType::kDynamic}, storage,
+                                                layout, type.getMemorySpace())),
+                      buffer.flat)
+                      .getResult(0);
   return buffer;
 }
 
@@ -172,14 +213,15 @@ LaneValue Generator::load(Frame &frame, unsigned operand, ArrayRef<int64_t> row,
     return {kind, found->second};
 
   Value flat = buffers[operand].flat, result;
-  VectorType type = vectorOf(access.elementType);
+  Type storage = storageOf(access.elementType);
+  VectorType type = vectorOf(storage);
   Value mask = frame.masks[vector];
   if (!access.linear) {
     Value offsets = nonLinearOffsets(frame, operand, row, vector);
     if (moves) {
-      result = vector::GatherOp::create(b, type, flat, ValueRange{index(0)},
-                                        offsets, maskOrAll(mask),
-                                        splat({}, access.elementType));
+      result =
+          vector::GatherOp::create(b, type, flat, ValueRange{index(0)}, offsets,
+                                   maskOrAll(mask), splat({}, storage));
     } else {
       Value first = vector::ExtractOp::create(b, offsets, 0);
       result = memref::LoadOp::create(b, flat, ValueRange{first});
@@ -191,16 +233,17 @@ LaneValue Generator::load(Frame &frame, unsigned operand, ArrayRef<int64_t> row,
     else if (access.step(plan.lane) != 1)
       result = vector::GatherOp::create(b, type, flat, ValueRange{at},
                                         laneOffsets(operand), maskOrAll(mask),
-                                        splat({}, access.elementType));
+                                        splat({}, storage));
     else if (mask)
       result = vector::MaskedLoadOp::create(b, type, flat, ValueRange{at}, mask,
-                                            splat({}, access.elementType));
+                                            splat({}, storage));
     else
       result = vector::LoadOp::create(b, type, flat, ValueRange{at});
   }
   // A float shared by the lanes is spread once, where it is loaded.
   if (!moves && isa<FloatType>(access.elementType))
     result = broadcast(result);
+  result = fromStorage(result, access.elementType);
   frame.loaded[key] = result;
   return {kind, result};
 }
@@ -209,6 +252,7 @@ void Generator::store(Frame &frame, unsigned operand, ArrayRef<int64_t> row,
                       int64_t vector, Value value) {
   const Access &access = nest.operands[operand];
   Value flat = buffers[operand].flat, mask = frame.masks[vector];
+  value = toStorage(value);
   if (!access.moves(plan.lane)) {
     // A loop of one step carries the lanes: only the first one is real.
     Value at = access.linear

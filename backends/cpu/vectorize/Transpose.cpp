@@ -40,11 +40,7 @@ void Generator::emitTransposed(Frame frame) {
   unsigned lane = plan.lane, other = *plan.transposed;
   int64_t lanes = plan.lanes;
 
-  // A block whose edges are `laneCount` and `rowCount`, null where full.
-  auto block = [&](Frame at, Value laneCount, Value rowCount) {
-    Value rowMask = rowCount ? tailMask(rowCount) : Value();
-    Value laneMask = laneCount ? tailMask(laneCount) : Value();
-    SmallVector<int64_t> zero(nest.loops.size(), 0);
+  auto turnBlock = [&](Frame at) {
     for (unsigned operand = 0; operand < nest.numInputs; ++operand) {
       const Access &access = nest.operands[operand];
       if (nest.body->getArgument(operand).use_empty() || !access.moves(lane) ||
@@ -55,107 +51,66 @@ void Generator::emitTransposed(Frame frame) {
         laneStep = add(laneStep, mul(buffers[operand].strides[term.index],
                                      index(term.factor)));
       Values rows;
-      VectorType type = vectorOf(access.elementType);
+      VectorType type = vectorOf(storageOf(access.elementType));
       for (int64_t i = 0; i < lanes; ++i) {
-        // Beyond the edge the last row is read again; its lanes are not stored.
-        Value distance = index(i);
-        if (laneCount) {
-          Value last = arith::SubIOp::create(b, laneCount, index(1));
-          distance = b.createOrFold<arith::MinSIOp>(distance, last);
-        }
-        Value start = add(at.base[operand], mul(distance, laneStep));
-        rows.push_back(
-            rowMask ? vector::MaskedLoadOp::create(
-                          b, type, buffers[operand].flat, ValueRange{start},
-                          rowMask, splat({}, access.elementType))
-                          .getResult()
-                    : vector::LoadOp::create(b, type, buffers[operand].flat,
-                                             ValueRange{start})
-                          .getResult());
+        Value start = add(at.base[operand], mul(index(i), laneStep));
+        rows.push_back(vector::LoadOp::create(b, type, buffers[operand].flat,
+                                              ValueRange{start}));
       }
       rows = turn(rows);
+      SmallVector<int64_t> row(nest.loops.size(), 0);
       for (int64_t i = 0; i < lanes; ++i) {
-        SmallVector<int64_t> row = zero;
         row[other] = i;
-        at.loaded[keyOf(at, operand, row, 0)] = rows[i];
+        at.loaded[keyOf(at, operand, row, 0)] =
+            fromStorage(rows[i], access.elementType);
       }
     }
-    at.masks.assign(1, laneMask);
-    if (!rowCount) {
-      at.rows[other] = lanes;
-      emitPoints(at, {});
-      return;
-    }
-    // Edge rows that do not exist are skipped: other inputs end there too.
-    for (int64_t i = 0; i < lanes; ++i) {
-      Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::slt,
-                                           index(i), rowCount);
-      auto guarded = scf::IfOp::create(b, exists, /*withElseRegion=*/false);
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(guarded.thenBlock());
-      Frame one = at;
-      one.step[other] = i;
-      emitPoints(one, {});
-    }
+    at.rows[other] = lanes;
+    emitPoints(at, {});
+  };
+  // Straight-line shuffles are most of the code: edge blocks gather instead.
+  auto edgeBlock = [&](Frame at, Value rowCount, Value laneCount) {
+    at.masks.assign(1, tailMask(laneCount));
+    auto rows = scf::ForOp::create(b, index(0), rowCount, index(1));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(rows.getBody());
+    bind(at, other, rows.getInductionVar());
+    emitPoints(at, {});
   };
 
-  // All other parallel loops run outside, one step at a time.
-  SmallVector<unsigned> outside;
+  // All other parallel loops run outside, one step at a time; then blocks of
+  // rows, then blocks of lanes.
+  SmallVector<std::pair<unsigned, int64_t>> order;
   for (unsigned loop : plan.parallel)
     if (loop != lane && loop != other)
-      outside.push_back(loop);
-  auto forEach = [&](Value from, Value to, int64_t step,
-                     llvm::function_ref<void(Value)> body) {
-    auto lo = getConstantIntValue(from), hi = getConstantIntValue(to);
-    if (lo && hi && *lo >= *hi)
-      return;
-    if (lo && hi && *lo + step >= *hi)
-      return body(from);
-    auto loop = scf::ForOp::create(b, from, to, index(step));
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(loop.getBody());
-    body(loop.getInductionVar());
+      order.push_back({loop, 1});
+  order.push_back({other, lanes});
+  order.push_back({lane, lanes});
+  OpBuilder::InsertionGuard guard(b);
+  Value left[2];
+  for (auto [loop, step] : order) {
+    auto nested = scf::ForOp::create(b, index(0), sizeOf(loop), index(step));
+    b.setInsertionPointToStart(nested.getBody());
+    Value start = nested.getInductionVar();
+    bind(frame, loop, start);
+    Value rest = arith::SubIOp::create(b, sizeOf(loop), start);
+    if (loop == other || loop == lane)
+      left[loop == lane] =
+          arith::MinSIOp::create(b, rest, index(lanes)).getResult();
+  }
+  bool exact = true;
+  for (unsigned loop : {lane, other})
+    exact &= nest.loops[loop].isStatic() && nest.loops[loop].size % lanes == 0;
+  if (exact)
+    return turnBlock(frame);
+  auto isFull = [&](Value count) -> Value {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::eq, count,
+                                 index(lanes));
   };
-  auto fullEnd = [&](unsigned loop) -> Value {
-    if (nest.loops[loop].isStatic())
-      return index(nest.loops[loop].size / lanes * lanes);
-    Value over = arith::RemUIOp::create(b, sizeOf(loop), index(lanes));
-    return arith::SubIOp::create(b, sizeOf(loop), over);
-  };
-
-  std::function<void(unsigned, Frame)> descend = [&](unsigned level, Frame f) {
-    if (level < outside.size()) {
-      forEach(index(0), sizeOf(outside[level]), 1, [&](Value start) {
-        Frame inner = f;
-        bind(inner, outside[level], start);
-        descend(level + 1, inner);
-      });
-      return;
-    }
-    Value rowEnd = fullEnd(other), laneEnd = fullEnd(lane);
-    auto lanesOf = [&](Frame r, Value rowCount) {
-      forEach(index(0), laneEnd, lanes, [&](Value start) {
-        Frame inner = r;
-        bind(inner, lane, start);
-        block(inner, Value(), rowCount);
-      });
-      forEach(laneEnd, sizeOf(lane), lanes, [&](Value start) {
-        Frame inner = r;
-        bind(inner, lane, start);
-        block(inner, b.createOrFold<arith::SubIOp>(sizeOf(lane), start),
-              rowCount);
-      });
-    };
-    forEach(index(0), rowEnd, lanes, [&](Value start) {
-      Frame inner = f;
-      bind(inner, other, start);
-      lanesOf(inner, Value());
-    });
-    forEach(rowEnd, sizeOf(other), lanes, [&](Value start) {
-      Frame inner = f;
-      bind(inner, other, start);
-      lanesOf(inner, b.createOrFold<arith::SubIOp>(sizeOf(other), start));
-    });
-  };
-  descend(0, frame);
+  Value full = arith::AndIOp::create(b, isFull(left[0]), isFull(left[1]));
+  auto choice = scf::IfOp::create(b, full, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(choice.thenBlock());
+  turnBlock(frame);
+  b.setInsertionPointToStart(choice.elseBlock());
+  edgeBlock(frame, left[0], left[1]);
 }

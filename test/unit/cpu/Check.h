@@ -79,9 +79,11 @@ void expectClose(const Buffer<T> &actual, const std::vector<double> &expected,
   ASSERT_EQ(actual.count, expected.size());
   double largest = 1e-30;
   for (double e : expected)
-    largest = std::max(largest, std::abs(e));
+    if (std::isfinite(e))
+      largest = std::max(largest, std::abs(e));
   for (size_t i = 0; i < expected.size(); ++i)
-    if (!(std::abs(actual[i] - expected[i]) <= tolerance * largest)) {
+    if (actual[i] != expected[i] &&
+        !(std::abs(actual[i] - expected[i]) <= tolerance * largest)) {
       ADD_FAILURE() << what << ": element " << i << " is " << +actual[i]
                     << ", expected " << expected[i];
       return;

@@ -9,6 +9,7 @@
 #include "mlir/InitAllExtensions.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
+#include "llvm/Object/ObjectFile.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 
@@ -60,6 +61,24 @@ std::unique_ptr<KernelRunner> KernelRunner::create(const std::string &text,
       fwrite(object->data(), 1, object->size(), file);
       fclose(file);
     }
+  }
+
+  // Nothing that a run-time library would have to supply.
+  auto file = llvm::object::ObjectFile::createObjectFile(
+      llvm::MemoryBufferRef(*object, "kernel.o"));
+  if (!file) {
+    error += llvm::toString(file.takeError());
+    return nullptr;
+  }
+  for (const llvm::object::SymbolRef &symbol : (*file)->symbols()) {
+    auto flags = symbol.getFlags();
+    auto name = symbol.getName();
+    if (!flags || !name || !(*flags & llvm::object::SymbolRef::SF_Undefined) ||
+        name->empty() || *name == "memcpy" || *name == "memset" ||
+        *name == "memmove")
+      continue;
+    error += "unresolved symbol " + name->str();
+    return nullptr;
   }
 
   auto report = [&](llvm::Error e) {
