@@ -12,6 +12,8 @@
 #include "passes/decompose/Passes.h"
 
 #include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/SmallPtrSet.h"
 
 #include <functional>
 #include <limits>
@@ -36,11 +38,24 @@ public:
   PairwiseDecomposer(RewriterBase &b, PairwiseOp op)
       : b(b), op(op), tile(b, op), t(tile.t) {}
 
-  FailureOr<PairwiseDecomposition> run();
+  /// Decides, and allocates scratch. `fewRows`: the code is for at most
+  /// kFewRows rows whatever the op says.
+  LogicalResult prepare(bool fewRows);
+  /// The loops, at the insertion point.
+  FailureOr<SmallVector<Value>> build();
+  /// Whether the number of rows is known at run time only, and may be few.
+  bool mayHaveFewRows() {
+    return !storesScores && tile.rowsInLanes &&
+           !getConstantIntValue(extents[tile.rowLoop]);
+  }
+  OpFoldResult rows() { return extents[tile.rowLoop]; }
+  bool skipsEmptyTiles() const { return skips; }
 
 private:
   LogicalResult classify();
-  void chooseTiles();
+  void chooseTiles(bool fewRows);
+  LogicalResult makeReductions();
+  void foldScales();
   SmallVector<Value> nest(unsigned depth, SmallVector<Value> outputs);
   FailureOr<SmallVector<Value>> sweep(SmallVector<Value> outputs);
   FailureOr<SmallVector<Value>> storeScores(SmallVector<Value> outputs);
@@ -74,6 +89,10 @@ private:
   SmallVector<Value> innerBuffers, rowBuffers;
   SmallVector<Value> rowTiles;
   Value copyBuffer;
+  /// Constant factors of the score that packing takes in: per input, and the
+  /// multiplications that they stand for.
+  SmallVector<std::optional<double>> rowScales;
+  llvm::SmallPtrSet<Operation *, 2> foldedScales;
   /// Per capture: its value where it is one scalar for the whole tile.
   SmallVector<Value> scalarCaptures;
 };
@@ -87,7 +106,7 @@ LogicalResult PairwiseDecomposer::classify() {
       cols.push_back(loop);
   }
   if (rows.size() != 1 || cols.size() != 1)
-    return op.emitOpError("[E3003] expects one row and one column loop to be "
+    return op.emitOpError("[E3203] expects one row and one column loop to be "
                           "lowered, got ")
            << rows.size() << " and " << cols.size();
   unsigned row = rows[0], col = cols[0];
@@ -106,7 +125,7 @@ LogicalResult PairwiseDecomposer::classify() {
   }
   if (storesScores) {
     if (op.getOutputs().size() != 1 || !keepsRow || !keepsCol)
-      return op.emitOpError("[E3003] expects one output over rows and columns "
+      return op.emitOpError("[E3203] expects one output over rows and columns "
                             "for reduction 'none' to be lowered");
     if (!op.getMask().empty() && !op.getScoreType().isIntOrFloat())
       return failure();
@@ -126,9 +145,16 @@ LogicalResult PairwiseDecomposer::classify() {
     tile.colLoop = row;
   } else {
     return op.emitOpError(
-        "[E3003] expects all results to keep the rows, or all "
+        "[E3203] expects all results to keep the rows, or all "
         "to keep the columns, to be lowered");
   }
+  return success();
+}
+
+LogicalResult PairwiseDecomposer::makeReductions() {
+  if (storesScores)
+    return success();
+  SmallVector<ReductionAttr> attrs = op.getReductionAttrs();
   bool masked = !op.getMask().empty();
   std::optional<double> neutral;
   unsigned value = 0, output = 0;
@@ -139,10 +165,10 @@ LogicalResult PairwiseDecomposer::classify() {
     std::optional<double> own = reductions.back().neutral();
     if (attrs[k].getKind() == ReduceKind::None)
       return op.emitOpError(
-          "[E3003] cannot be lowered with 'none' beside other "
+          "[E3203] cannot be lowered with 'none' beside other "
           "reductions");
     if (masked && (!own || (neutral && *neutral != *own)))
-      return op.emitOpError("[E3003] cannot be lowered with a mask and these "
+      return op.emitOpError("[E3203] cannot be lowered with a mask and these "
                             "reductions: there is no score that all of them "
                             "ignore");
     neutral = own;
@@ -150,7 +176,7 @@ LogicalResult PairwiseDecomposer::classify() {
   return success();
 }
 
-void PairwiseDecomposer::chooseTiles() {
+void PairwiseDecomposer::chooseTiles(bool fewRows) {
   unsigned numLoops = op.getNumLoops();
   tile.bounds.assign(numLoops, -1);
   tileSizes.assign(numLoops, 0);
@@ -177,6 +203,8 @@ void PairwiseDecomposer::chooseTiles() {
   }
   for (unsigned loop = 0; loop < numLoops; ++loop) {
     std::optional<int64_t> bound = getUpperBound(extents[loop]);
+    if (fewRows && loop == tile.rowLoop)
+      bound = bound ? std::min(*bound, kFewRows) : kFewRows;
     int64_t size = 0;
     switch (op.getPairDim(loop)) {
     case PairDim::Batch:
@@ -205,10 +233,41 @@ void PairwiseDecomposer::chooseTiles() {
       looped.push_back(loop);
   }
   std::optional<int64_t> rows = getUpperBound(extents[tile.rowLoop]);
-  tile.rowsInLanes = storesScores || !rows || *rows > kFewRows;
+  tile.rowsInLanes = storesScores || (!fewRows && (!rows || *rows > kFewRows));
 }
 
-FailureOr<PairwiseDecomposition> PairwiseDecomposer::run() {
+/// A constant factor on a dot product is cheaper on the packed rows, once a row
+/// tile, than on every score.
+void PairwiseDecomposer::foldScales() {
+  rowScales.assign(op.getInputs().size(), std::nullopt);
+  if (op.getScore().empty())
+    return;
+  unsigned input = 0;
+  for (auto [k, inner] : llvm::enumerate(op.getInnerAttrs())) {
+    unsigned first = input;
+    input += inner.getOperands();
+    BlockArgument value = op.getScore().front().getArgument(k);
+    if (inner.getKind() != InnerKind::Dot || !value.hasOneUse())
+      continue;
+    auto product = dyn_cast<arith::MulFOp>(*value.user_begin());
+    if (!product)
+      continue;
+    Value factor =
+        product.getLhs() == value ? product.getRhs() : product.getLhs();
+    FloatAttr constant;
+    if (!matchPattern(factor, m_Constant(&constant)))
+      continue;
+    for (unsigned i = first; i < input; ++i) {
+      if (!rowBuffers[i])
+        continue;
+      rowScales[i] = constant.getValueAsDouble();
+      foldedScales.insert(product);
+      break;
+    }
+  }
+}
+
+LogicalResult PairwiseDecomposer::prepare(bool fewRows) {
   if (failed(classify()))
     return failure();
   FailureOr<SmallVector<LoopSource>> sources = getLoopSources(
@@ -216,7 +275,9 @@ FailureOr<PairwiseDecomposition> PairwiseDecomposer::run() {
   if (failed(sources))
     return failure();
   extents = getLoopExtents(b, op.getLoc(), op->getOperands(), *sources);
-  chooseTiles();
+  chooseTiles(fewRows);
+  if (failed(makeReductions()))
+    return failure();
   tile.offsets.assign(op.getNumLoops(), b.getIndexAttr(0));
   tile.sizes = extents;
   tile.marker = arith::ConstantIndexOp::create(b, op.getLoc(), 0);
@@ -250,6 +311,7 @@ FailureOr<PairwiseDecomposition> PairwiseDecomposer::run() {
       rowBuffers.push_back(tile.allocate(loops, type));
     }
   }
+  foldScales();
   if (innerBuffers.empty() ||
       op.getScoreType() != op.getInnerAttrs()[0].getType())
     copyBuffer = tile.allocate(scoreLoops, op.getScoreType());
@@ -259,13 +321,17 @@ FailureOr<PairwiseDecomposition> PairwiseDecomposer::run() {
         return reduction.overwritesScores();
       }) > 1)
     return op.emitOpError(
-        "[E3003] cannot be lowered with more than one softmax "
+        "[E3203] cannot be lowered with more than one softmax "
         "or logsumexp");
 
+  return success();
+}
+
+FailureOr<SmallVector<Value>> PairwiseDecomposer::build() {
   SmallVector<Value> results = nest(0, SmallVector<Value>(op.getOutputs()));
   if (failedInside)
     return failure();
-  return PairwiseDecomposition{results, skips};
+  return results;
 }
 
 SmallVector<Value> PairwiseDecomposer::nest(unsigned depth,
@@ -354,7 +420,11 @@ FailureOr<Access> PairwiseDecomposer::packed(unsigned input, InnerAttr inner) {
       t.generic(loops, {*rows}, {{buffer, tile.over(loops)}},
                 [&](OpBuilder &at, ValueRange v) {
                   TileBuilder inside(at, t.loc);
-                  return SmallVector<Value>{inside.convert(v[0], type)};
+                  Value x = inside.convert(v[0], type);
+                  if (rowScales[input])
+                    x = arith::MulFOp::create(
+                        at, t.loc, x, inside.constant(type, *rowScales[input]));
+                  return SmallVector<Value>{x};
                 })[0];
   return Access{turned, tile.over(loops)};
 }
@@ -491,6 +561,13 @@ SmallVector<Value> PairwiseDecomposer::inlineHere(OpBuilder &at, Region &region,
   IRMapping mapping;
   mapping.map(region.front().getArguments(), arguments);
   for (Operation &inner : region.front().without_terminator()) {
+    if (foldedScales.contains(&inner)) {
+      // The one operand that is the inner reduction's value has it already.
+      for (Value operand : inner.getOperands())
+        if (isa<BlockArgument>(operand) && operand.getParentRegion() == &region)
+          mapping.map(inner.getResult(0), mapping.lookup(operand));
+      continue;
+    }
     auto index = dyn_cast<IndexOp>(inner);
     if (!index) {
       at.clone(inner, mapping);
@@ -530,6 +607,10 @@ FailureOr<Value> PairwiseDecomposer::scores(Value destination) {
     return inner[0];
   // In place of the first inner reduction where the type is the same.
   bool inPlace = !copyBuffer;
+  Operation *result =
+      op.getScore().front().getTerminator()->getOperand(0).getDefiningOp();
+  if (inPlace && inner.size() == 1 && result && foldedScales.contains(result))
+    return inner[0];
   SmallVector<Access> inputs;
   for (unsigned k = inPlace ? 1 : 0; k < inner.size(); ++k)
     inputs.push_back({inner[k], map});
@@ -604,7 +685,7 @@ PairwiseDecomposer::storeScores(SmallVector<Value> outputs) {
   bool sameOrder = output->map == tile.over(tile.scoreLoops());
   bool inPlace = !innerBuffers.empty() && !innerBuffers[0];
   if (inPlace && !sameOrder)
-    return op.emitOpError("[E3003] has an output whose dims cannot be lowered");
+    return op.emitOpError("[E3203] has an output whose dims cannot be lowered");
   FailureOr<Value> values = scores(destination);
   if (failed(values))
     return failure();
@@ -767,5 +848,38 @@ PairwiseDecomposer::sweep(SmallVector<Value> outputs) {
 
 FailureOr<PairwiseDecomposition>
 mercer::decomposePairwise(RewriterBase &rewriter, PairwiseOp op) {
-  return PairwiseDecomposer(rewriter, op).run();
+  PairwiseDecomposer many(rewriter, op);
+  if (failed(many.prepare(/*fewRows=*/false)))
+    return failure();
+  if (!many.mayHaveFewRows()) {
+    FailureOr<SmallVector<Value>> results = many.build();
+    if (failed(results))
+      return failure();
+    return PairwiseDecomposition{*results, many.skipsEmptyTiles()};
+  }
+  // Decoding and prefill, or the last rows of many: one lane in sixteen would
+  // be in use, so that both forms are there and the number of rows decides.
+  PairwiseDecomposer few(rewriter, op);
+  if (failed(few.prepare(/*fewRows=*/true)))
+    return failure();
+  Location loc = op.getLoc();
+  Value rows = getValueOrCreateConstantIndexOp(rewriter, loc, many.rows());
+  Value limit = arith::ConstantIndexOp::create(rewriter, loc, kFewRows);
+  Value isFew = arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::sle,
+                                      rows, limit);
+  auto ifOp = scf::IfOp::create(rewriter, loc, op.getResultTypes(), isFew,
+                                /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPointToStart(ifOp.thenBlock());
+  FailureOr<SmallVector<Value>> fewResults = few.build();
+  if (failed(fewResults))
+    return failure();
+  scf::YieldOp::create(rewriter, loc, *fewResults);
+  rewriter.setInsertionPointToStart(ifOp.elseBlock());
+  FailureOr<SmallVector<Value>> manyResults = many.build();
+  if (failed(manyResults))
+    return failure();
+  scf::YieldOp::create(rewriter, loc, *manyResults);
+  return PairwiseDecomposition{SmallVector<Value>(ifOp.getResults()),
+                               many.skipsEmptyTiles()};
 }

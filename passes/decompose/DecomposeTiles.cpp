@@ -56,7 +56,7 @@ struct DecomposeTilesPass
     WalkResult left = root->walk([&](Operation *op) {
       if (!isStructural(op))
         return WalkResult::advance();
-      op->emitOpError("[E3003] has a form that cannot be lowered");
+      op->emitOpError("[E3203] has a form that cannot be lowered");
       return WalkResult::interrupt();
     });
     if (left.wasInterrupted())

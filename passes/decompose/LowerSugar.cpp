@@ -35,7 +35,7 @@ struct LowerSugarPass
       if (!isSugar(op))
         return;
       ++after;
-      op->emitOpError("[E3003] has a form that cannot be lowered");
+      op->emitOpError("[E3203] has a form that cannot be lowered");
     });
     numLowered += before - after;
     if (after)

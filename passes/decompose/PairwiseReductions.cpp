@@ -52,7 +52,7 @@ static SmallVector<bool> batchDims(PairwiseOp op, AffineMap map) {
 FailureOr<Access> PairwiseTile::access(Value operand, AffineMap map) {
   FailureOr<OperandTile> part = getOperandTile(t.b, t.loc, map, offsets, sizes);
   if (failed(part))
-    return op.emitOpError("[E3001] has an access that cannot be tiled: ")
+    return op.emitOpError("[E3201] has an access that cannot be tiled: ")
            << AffineMapAttr::get(map);
   auto type = cast<RankedTensorType>(operand.getType());
   SmallVector<int64_t> shape;
@@ -308,16 +308,17 @@ LogicalResult PairwiseReduction::stepSoftmax(Value &scores,
         return SmallVector<Value>{m, l, shift, factor};
       });
   state[0] = rows[0];
-  scores = t.generic(scoreLoops, {{rows[2], rowMap}}, {{scores, scoreMap}},
-                     [&](OpBuilder &b, ValueRange v) {
-                       return SmallVector<Value>{tile.exponential(
-                           b, arith::SubFOp::create(b, t.loc, v[1], v[0]))};
-                     })[0];
-  state[1] = t.generic(scoreLoops, {{scores, scoreMap}}, {{rows[1], rowMap}},
-                       [&](OpBuilder &b, ValueRange v) {
-                         return SmallVector<Value>{
-                             arith::AddFOp::create(b, t.loc, v[1], v[0])};
-                       })[0];
+  // Exponentials in place and their sum in one pass over the scores.
+  SmallVector<Value> weights = t.generic(
+      scoreLoops, {{rows[2], rowMap}}, {{scores, scoreMap}, {rows[1], rowMap}},
+      [&](OpBuilder &b, ValueRange v) {
+        Value weight =
+            tile.exponential(b, arith::SubFOp::create(b, t.loc, v[1], v[0]));
+        return SmallVector<Value>{
+            weight, arith::AddFOp::create(b, t.loc, v[2], weight)};
+      });
+  scores = weights[0];
+  state[1] = weights[1];
   if (!attr.isSoftmax())
     return success();
   Value scaled = t.generic(

@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
-from cases import attention, contraction, elementwise, kernels, movement, reduction
+from cases import attention, contraction, elementwise, kernels, movement, reduction, variants
 from cases.core import EPSILON, Group, Variant, dtype_of
 from mercertest import report
 from mercertest.arrays import save_array
@@ -36,6 +36,7 @@ def all_groups(seed: int) -> Iterator[Group]:
             yield from recipe.groups(np.random.default_rng([seed, number, index]))
     yield from attention.groups(np.random.default_rng([seed, 100]))
     yield from kernels.groups(np.random.default_rng([seed, 101]))
+    yield from variants.groups(np.random.default_rng([seed, 102]))
 
 
 def problem(actual: np.ndarray, expected: np.ndarray, group: Group) -> str:

@@ -1,6 +1,7 @@
 //===- MercerDialect.cpp - registration of the mercer dialect -------------===//
 
 #include "dialects/mercer/IR/Mercer.h"
+#include "dialects/mercer/IR/PartialReduction.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -24,6 +25,7 @@ void MercerDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/mercer/IR/MercerOps.cpp.inc"
       >();
+  attachPartialReductionModels(getContext());
 }
 
 LogicalResult BoundsAttr::verify(function_ref<InFlightDiagnostic()> emitError,

@@ -42,7 +42,7 @@ PairwiseOp::getTiledImplementation(OpBuilder &b, ArrayRef<OpFoldResult> offsets,
     bool reduced = role == PairDim::Row || role == PairDim::Col;
     // The finaliser needs all pairs; states do not.
     if (!whole && !(reduced && getPartial()))
-      return emitOpError("[E3002] cannot be tiled along ")
+      return emitOpError("[E3202] cannot be tiled along ")
              << stringifyPairDim(role) << " loop " << loop
              << " outside of its partial form";
   }
@@ -57,7 +57,7 @@ PairwiseOp::getTiledImplementation(OpBuilder &b, ArrayRef<OpFoldResult> offsets,
     FailureOr<OperandTile> tile =
         getOperandTile(b, getLoc(), maps[i], offsets, sizes);
     if (failed(tile))
-      return emitOpError("[E3001] operand ")
+      return emitOpError("[E3201] operand ")
              << i << " has an access that cannot be tiled: "
              << AffineMapAttr::get(maps[i]);
     Value slice = sliceTensor(b, getLoc(), operand, tile->offsets, tile->sizes);

@@ -159,7 +159,7 @@ static FailureOr<TilingResult> tileContraction(OpTy op, OpBuilder &b,
     FailureOr<OperandTile> tile =
         getOperandTile(b, loc, maps[i], offsets, sizes);
     if (failed(tile))
-      return op.emitOpError("[E3001] operand ")
+      return op.emitOpError("[E3201] operand ")
              << i << " has an access that cannot be tiled: "
              << AffineMapAttr::get(maps[i]);
     BoundsAttr bounds = i < numInputs ? boundsOf(op, i) : BoundsAttr();
@@ -190,7 +190,7 @@ static FailureOr<TilingResult> tileContraction(OpTy op, OpBuilder &b,
         if (extent >= 0) {
           std::optional<int64_t> size = getConstantIntValue(sizes[loop]);
           if (!size)
-            return op.emitOpError("[E3001] loop ")
+            return op.emitOpError("[E3201] loop ")
                    << loop << " has an extent from 'extents' and cannot be "
                    << "tiled by a size that is not constant";
           extent = *size;

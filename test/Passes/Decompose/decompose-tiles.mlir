@@ -99,3 +99,26 @@ func.func @data_mask_does_not_skip(%q: tensor<64x32xf32>, %k: tensor<?x32xf32>, 
       } -> tensor<64xf32>
   return %r : tensor<64xf32>
 }
+
+// The number of rows is known at run time only: both forms, of which few rows
+// keep their order and put columns and values into the lanes. The constant
+// factor of the score goes into the packed rows.
+// CHECK-LABEL: func @few_or_many_rows
+func.func @few_or_many_rows(%q: tensor<?x32xf32>, %k: tensor<?x32xf32>, %v: tensor<?x8xf32>, %o: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // CHECK: %[[FEW:.*]] = arith.cmpi sle
+  // CHECK: scf.if %[[FEW]]
+  // CHECK: scf.for {{.*}} -> (tensor<?xf32>, tensor<?xf32>, tensor<?x8xf32>) {
+  // CHECK: } else {
+  // CHECK: arith.mulf %{{.*}}, %cst
+  // CHECK: scf.for {{.*}} -> (tensor<?xf32>, tensor<?xf32>, tensor<8x?xf32>) {
+  %r = mercer.pairwise [row, col, feature, value] inner [#mercer.inner<dot, 2, f32>] reduce [#mercer.reduction<softmax, 1, 1>]
+      maps [affine_map<(i, j, f, d) -> (i, f)>, affine_map<(i, j, f, d) -> (j, f)>,
+            affine_map<(i, j, f, d) -> (j, d)>, affine_map<(i, j, f, d) -> (i, d)>]
+      ins(%q, %k : tensor<?x32xf32>, tensor<?x32xf32>) values(%v : tensor<?x8xf32>) outs(%o : tensor<?x8xf32>) score {
+      ^bb0(%s: f32):
+        %c = arith.constant 0.25 : f32
+        %t = arith.mulf %s, %c : f32
+        mercer.yield %t : f32
+      } -> tensor<?x8xf32>
+  return %r : tensor<?x8xf32>
+}

@@ -2,7 +2,7 @@
 // What the first version refuses, each with its code.
 
 func.func @two_row_loops(%x: tensor<4x5x3xf32>, %y: tensor<5x3xf32>, %o: tensor<4x5xf32>) -> tensor<4x5xf32> {
-  // expected-error @+1 {{[E3003] expects one row and one column loop to be lowered, got 2 and 1}}
+  // expected-error @+1 {{[E3203] expects one row and one column loop to be lowered, got 2 and 1}}
   %r = mercer.pairwise [row, row, col, feature] inner [#mercer.inner<dot, 2, f32>] reduce [#mercer.reduction<max, 0, 1>]
       maps [affine_map<(h, i, j, f) -> (h, i, f)>, affine_map<(h, i, j, f) -> (j, f)>, affine_map<(h, i, j, f) -> (h, i)>]
       ins(%x, %y : tensor<4x5x3xf32>, tensor<5x3xf32>) outs(%o : tensor<4x5xf32>) -> tensor<4x5xf32>
@@ -12,7 +12,7 @@ func.func @two_row_loops(%x: tensor<4x5x3xf32>, %y: tensor<5x3xf32>, %o: tensor<
 // -----
 
 func.func @rows_and_columns(%x: tensor<4x3xf32>, %y: tensor<5x3xf32>, %a: tensor<4xf32>, %b: tensor<5xf32>) -> tensor<5xf32> {
-  // expected-error @+1 {{[E3003] expects all results to keep the rows, or all to keep the columns, to be lowered}}
+  // expected-error @+1 {{[E3203] expects all results to keep the rows, or all to keep the columns, to be lowered}}
   %r:2 = mercer.pairwise [row, col, feature] inner [#mercer.inner<dot, 2, f32>] reduce [#mercer.reduction<max, 0, 1>, #mercer.reduction<max, 0, 1>]
       maps [affine_map<(i, j, f) -> (i, f)>, affine_map<(i, j, f) -> (j, f)>, affine_map<(i, j, f) -> (i)>, affine_map<(i, j, f) -> (j)>]
       ins(%x, %y : tensor<4x3xf32>, tensor<5x3xf32>) outs(%a, %b : tensor<4xf32>, tensor<5xf32>) -> tensor<4xf32>, tensor<5xf32>
@@ -22,7 +22,7 @@ func.func @rows_and_columns(%x: tensor<4x3xf32>, %y: tensor<5x3xf32>, %a: tensor
 // -----
 
 func.func @mask_without_neutral(%x: tensor<4x3xf32>, %y: tensor<5x3xf32>, %a: tensor<4xf32>, %b: tensor<4xf32>) -> tensor<4xf32> {
-  // expected-error @+1 {{[E3003] cannot be lowered with a mask and these reductions: there is no score that all of them ignore}}
+  // expected-error @+1 {{[E3203] cannot be lowered with a mask and these reductions: there is no score that all of them ignore}}
   %r:2 = mercer.pairwise [row, col, feature] inner [#mercer.inner<dot, 2, f32>] reduce [#mercer.reduction<max, 0, 1>, #mercer.reduction<sum, 0, 1>]
       maps [affine_map<(i, j, f) -> (i, f)>, affine_map<(i, j, f) -> (j, f)>, affine_map<(i, j, f) -> (i)>, affine_map<(i, j, f) -> (i)>]
       ins(%x, %y : tensor<4x3xf32>, tensor<5x3xf32>) outs(%a, %b : tensor<4xf32>, tensor<4xf32>) mask {
@@ -35,7 +35,7 @@ func.func @mask_without_neutral(%x: tensor<4x3xf32>, %y: tensor<5x3xf32>, %a: te
 // -----
 
 func.func @attention_no_scale(%q: tensor<1x1x4x?xf32>, %o: tensor<1x1x4x?xf32>) -> tensor<1x1x4x?xf32> {
-  // expected-error @+1 {{[E3003] has a form that cannot be lowered}}
+  // expected-error @+1 {{[E3203] has a form that cannot be lowered}}
   %r = mercer.attention query(%q : tensor<1x1x4x?xf32>) key(%q : tensor<1x1x4x?xf32>) value(%q : tensor<1x1x4x?xf32>) outs(%o : tensor<1x1x4x?xf32>) -> tensor<1x1x4x?xf32>
   return %r : tensor<1x1x4x?xf32>
 }
