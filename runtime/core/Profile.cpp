@@ -2,17 +2,10 @@
 
 #include "runtime/core/Profile.h"
 
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
 namespace mercer::rt {
-
-uint64_t monotonicNanoseconds() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return uint64_t(now.tv_sec) * 1000000000u + uint64_t(now.tv_nsec);
-}
 
 std::string ProfileCollector::toJson() const {
   using Json = nlohmann::ordered_json;

@@ -7,9 +7,6 @@
 
 namespace mercer::rt {
 
-/// Nanoseconds of the monotonic clock.
-uint64_t monotonicNanoseconds();
-
 /// Keeps one event for each launch and each run.
 class ProfileCollector {
 public:

@@ -8,6 +8,7 @@
 
 #include "runtime/core/Run.h"
 
+#include "runtime/core/Clock.h"
 #include "runtime/support/Dtype.h"
 
 #include <algorithm>

@@ -2,6 +2,8 @@
 
 #include "runtime/core/ThreadPool.h"
 
+#include "runtime/core/Clock.h"
+
 #include <algorithm>
 #include <pthreadpool.h>
 #include <sched.h>
@@ -13,6 +15,7 @@ struct ThreadPool::Launch {
   const MercerKernelDesc &kernel;
   const int64_t *params;
   uint32_t workers;
+  double tileTime; ///< measured by the first worker, 0: it had no tile
 };
 
 uint32_t availableThreads() {
@@ -54,6 +57,8 @@ void ThreadPool::work(void *opaque, size_t worker) {
   void *scratch = launch.kernel.scratch_bytes
                       ? pool.scratch[worker].ensure(launch.kernel.scratch_bytes)
                       : nullptr;
+  const uint64_t start = worker == 0 ? monotonicNanoseconds() : 0;
+  int64_t done = 0;
   for (uint32_t i = 0; i < launch.workers; ++i) {
     Range &range = pool.ranges[(worker + i) % launch.workers];
     // Only the counter is shared: what tiles read was written before the
@@ -63,10 +68,20 @@ void ThreadPool::work(void *opaque, size_t worker) {
           range.next.fetch_add(range.chunk, std::memory_order_relaxed);
       if (begin >= range.end)
         break;
-      launch.kernel.run(launch.params, begin,
-                        std::min(begin + range.chunk, range.end), scratch);
+      const int64_t end = std::min(begin + range.chunk, range.end);
+      launch.kernel.run(launch.params, begin, end, scratch);
+      done += end - begin;
     }
   }
+  if (worker == 0 && done > 0)
+    launch.tileTime = double(monotonicNanoseconds() - start) / double(done);
+}
+
+void ThreadPool::runHere(const MercerKernelDesc &kernel, const int64_t *params,
+                         int64_t tiles) {
+  kernel.run(params, 0, tiles,
+             kernel.scratch_bytes ? scratch[0].ensure(kernel.scratch_bytes)
+                                  : nullptr);
 }
 
 Status ThreadPool::run(const MercerKernelDesc &kernel, const int64_t *params,
@@ -82,9 +97,17 @@ Status ThreadPool::run(const MercerKernelDesc &kernel, const int64_t *params,
                 format("cannot allocate %lld bytes of scratch",
                        static_cast<long long>(kernel.scratch_bytes))};
   if (workers == 1) {
-    kernel.run(params, 0, tiles,
-               kernel.scratch_bytes ? scratch[0].ensure(kernel.scratch_bytes)
-                                    : nullptr);
+    runHere(kernel, params, tiles);
+    return {};
+  }
+  // Two threads that spin take up a launch and join it in 1 us, sleeping ones
+  // in some 20 (256x512x8 product, 22.8 us on one thread, 12.3 us on two).
+  constexpr double worthwhileNs = 5000;
+  double &tileTime = tileTimes[&kernel];
+  if (tileTime > 0 && tileTime * double(tiles) < worthwhileNs) {
+    const uint64_t start = monotonicNanoseconds();
+    runHere(kernel, params, tiles);
+    tileTime = double(monotonicNanoseconds() - start) / double(tiles);
     return {};
   }
   for (uint32_t i = 0; i < workers; ++i) {
@@ -96,13 +119,14 @@ Status ThreadPool::run(const MercerKernelDesc &kernel, const int64_t *params,
     // tiles cost twice the mean, with few enough atomic operations.
     ranges[i].chunk = std::max<int64_t>(1, (end - begin) / 8);
   }
-  Launch launch{*this, kernel, params, workers};
+  Launch launch{*this, kernel, params, workers, 0};
   if (external.run)
     external.run(external.user, workers, &ThreadPool::work, &launch);
   else
     pthreadpool_parallelize_1d(own, &ThreadPool::work, &launch, workers,
                                oversubscribed ? PTHREADPOOL_FLAG_YIELD_WORKERS
                                               : 0);
+  tileTime = launch.tileTime;
   return {};
 }
 

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 struct pthreadpool;
@@ -40,6 +41,8 @@ public:
 private:
   ThreadPool() = default;
   static void work(void *launch, size_t worker);
+  void runHere(const MercerKernelDesc &kernel, const int64_t *params,
+               int64_t tiles);
 
   /// The tiles that one worker starts with. Workers that have finished theirs
   /// take chunks of the others', hence the own cache line.
@@ -56,6 +59,9 @@ private:
   bool oversubscribed = false;
   std::vector<Range> ranges;
   std::vector<GrowingBuffer> scratch;
+  /// Nanoseconds that a tile of a kernel took last time. Launches that are
+  /// shorter than waking threads stay on the calling thread.
+  std::unordered_map<const MercerKernelDesc *, double> tileTimes;
 };
 
 } // namespace mercer::rt
