@@ -124,7 +124,8 @@ private:
 } // namespace
 
 Error mercer::writeFileAtomically(
-    StringRef path, function_ref<Error(function_ref<Error(StringRef)>)> fill) {
+    StringRef path, bool executable,
+    function_ref<Error(function_ref<Error(StringRef)>)> fill) {
   SmallString<128> temporary;
   int fd = -1;
   if (std::error_code error =
@@ -150,10 +151,10 @@ Error mercer::writeFileAtomically(
   };
   if (Error error = fill(append))
     return error;
-  // createUniqueFile makes private files; an artifact is an ordinary one.
+  // createUniqueFile makes private files; the result is an ordinary one.
   mode_t mask = ::umask(0);
   ::umask(mask);
-  if (::fchmod(fd, 0777 & ~mask) != 0 || ::fsync(fd) != 0)
+  if (::fchmod(fd, (executable ? 0777 : 0666) & ~mask) != 0 || ::fsync(fd) != 0)
     return systemError("write", path);
   int closing = fd;
   fd = -1;
@@ -208,7 +209,8 @@ Expected<ArtifactSizes> mercer::writeArtifact(StringRef path, std::string elf,
   sizes.constants = layout.size;
   sizes.total = footer.directory_offset + directory.size() + sizeof(footer);
   Error error = writeFileAtomically(
-      path, [&](function_ref<Error(StringRef)> append) -> Error {
+      path, /*executable=*/true,
+      [&](function_ref<Error(StringRef)> append) -> Error {
         uint64_t position = 0;
         auto put = [&](uint64_t offset, StringRef bytes) -> Error {
           static const char zeros[MERCER_CONSTANTS_ALIGNMENT] = {};

@@ -28,7 +28,7 @@ struct ArtifactSizes {
 /// and renames it. `fill` receives a function that appends bytes. Nothing is
 /// left behind on failure. Errors: E4301.
 llvm::Error
-writeFileAtomically(llvm::StringRef path,
+writeFileAtomically(llvm::StringRef path, bool executable,
                     llvm::function_ref<llvm::Error(
                         llvm::function_ref<llvm::Error(llvm::StringRef)>)>
                         fill);

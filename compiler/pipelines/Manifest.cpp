@@ -147,10 +147,15 @@ void ManifestBuilder::addSites(ArrayAttr list,
     if (auto names = site.getAs<ArrayAttr>("nodes"))
       for (Attribute node : names)
         nodes.push_back(cast<StringAttr>(node).getValue().str());
-    sites.push_back(json::Object{
+    json::Object entry{
         {"kernel",
          firstIndex(site.getAs<FlatSymbolRefAttr>("kernel").getValue())},
-        {"nodes", std::move(nodes)}});
+        {"nodes", std::move(nodes)}};
+    for (StringRef figure : {"flops", "bytes"})
+      if (auto value = site.getAs<IntegerAttr>(figure))
+        if (value.getInt() >= 0)
+          entry[figure] = value.getInt();
+    sites.push_back(std::move(entry));
   }
 }
 

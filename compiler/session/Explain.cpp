@@ -3,6 +3,7 @@
 #include "compiler/session/Explain.h"
 
 #include "dialects/mercer/IR/Mercer.h"
+#include "passes/host/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -20,6 +21,41 @@ template <typename T> static std::string print(T value) {
   return text;
 }
 
+/// Decisions, and the figures that they were made with.
+static void readSchedule(DictionaryAttr schedule, KernelReport &report) {
+  llvm::raw_string_ostream os(report.schedule);
+  for (NamedAttribute entry : schedule) {
+    StringRef name = entry.getName();
+    Attribute value = entry.getValue();
+    double number = -1;
+    if (auto real = dyn_cast<FloatAttr>(value))
+      number = real.getValueAsDouble();
+    if (auto integer = dyn_cast<IntegerAttr>(value))
+      number = static_cast<double>(integer.getInt());
+    if (name == "flops") {
+      report.flops = number;
+    } else if (name == "bytes") {
+      report.bytes = number;
+    } else if (name == "seconds") {
+      report.predictedMs = number * 1e3;
+    } else if (name == "why") {
+      if (auto text = dyn_cast<StringAttr>(value))
+        report.reason = text.getValue().str();
+    } else if (name == "not_fused") {
+      if (auto list = dyn_cast<ArrayAttr>(value))
+        for (Attribute part : list)
+          if (auto line = dyn_cast<StringAttr>(part))
+            report.notFused.push_back(line.getValue().str());
+    } else {
+      os << (report.schedule.empty() ? "" : ", ") << name << " = ";
+      if (auto sizes = dyn_cast<DenseI64ArrayAttr>(value))
+        llvm::interleave(sizes.asArrayRef(), os, "x");
+      else
+        os << static_cast<int64_t>(number);
+    }
+  }
+}
+
 std::vector<KernelReport> mercer::explainKernels(ModuleOp module) {
   std::vector<KernelReport> reports;
   for (auto function : module.getOps<func::FuncOp>())
@@ -31,10 +67,8 @@ std::vector<KernelReport> mercer::explainKernels(ModuleOp module) {
       for (Value output : kernel.getOutputs())
         report.outputs.push_back(print(output.getType()));
       std::vector<std::string> nodes;
-      if (auto names = kernel->getAttrOfType<ArrayAttr>("mercer.nodes"))
-        for (Attribute name : names)
-          if (auto text = dyn_cast<StringAttr>(name))
-            nodes.push_back(text.getValue().str());
+      for (StringRef name : nodeNames(kernel))
+        nodes.push_back(name.str());
       report.sites.push_back(std::move(nodes));
       llvm::MapVector<StringRef, unsigned> operations;
       kernel.walk([&](linalg::LinalgOp op) {
@@ -42,24 +76,9 @@ std::vector<KernelReport> mercer::explainKernels(ModuleOp module) {
       });
       for (auto [name, count] : operations)
         report.operations.emplace_back(name.str(), count);
-      if (Attribute schedule = kernel->getAttr("mercer.schedule"))
-        report.schedule = print(schedule);
-      if (auto reason = kernel->getAttrOfType<StringAttr>("mercer.reason"))
-        report.reason = reason.getValue().str();
-      auto number = [&](StringRef name) {
-        Attribute attr = kernel->getAttr(name);
-        if (auto real = dyn_cast_or_null<FloatAttr>(attr))
-          return real.getValueAsDouble();
-        if (auto integer = dyn_cast_or_null<IntegerAttr>(attr))
-          return static_cast<double>(integer.getInt());
-        return -1.0;
-      };
-      report.flops = number("mercer.flops");
-      report.bytes = number("mercer.bytes");
-      if (auto list = kernel->getAttrOfType<ArrayAttr>("mercer.not_fused"))
-        for (Attribute entry : list)
-          if (auto text = dyn_cast<StringAttr>(entry))
-            report.notFused.push_back(text.getValue().str());
+      auto schedule = kernel->getAttrOfType<DictionaryAttr>("mercer.schedule");
+      if (schedule)
+        readSchedule(schedule, report);
       reports.push_back(std::move(report));
     });
   return reports;

@@ -255,7 +255,8 @@ private:
     llvm::sys::path::append(path, Twine(static_cast<int>(which)) + "-" +
                                       stageName(which) + ".mlir");
     std::string text = printModule(op);
-    return writeFileAtomically(path, [&](auto append) { return append(text); });
+    return writeFileAtomically(path, /*executable=*/false,
+                               [&](auto append) { return append(text); });
   }
 
   llvm::Error writeText(StringRef text) {
@@ -265,7 +266,7 @@ private:
       return llvm::Error::success();
     }
     report.bytesWritten = text.size();
-    return writeFileAtomically(output,
+    return writeFileAtomically(output, /*executable=*/false,
                                [&](auto append) { return append(text); });
   }
 
@@ -324,7 +325,7 @@ private:
       if (!object)
         return object.takeError();
       report.bytesWritten = object->size();
-      return writeFileAtomically(output,
+      return writeFileAtomically(output, /*executable=*/false,
                                  [&](auto append) { return append(*object); });
     }
     llvm::Expected<std::string> elf =

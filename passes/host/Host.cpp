@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -82,6 +83,33 @@ void mercer::registerHostBufferizationModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, MercerDialect *) {
     LaunchOp::attachInterface<LaunchModel>(*context);
   });
+}
+
+/// Appends the outermost names of a location: those that the importer gave.
+static void collectNames(Location loc, llvm::SetVector<StringRef> &names) {
+  if (auto name = dyn_cast<NameLoc>(loc)) {
+    names.insert(name.getName().getValue());
+  } else if (auto fused = dyn_cast<FusedLoc>(loc)) {
+    for (Location part : fused.getLocations())
+      collectNames(part, names);
+  } else if (auto call = dyn_cast<CallSiteLoc>(loc)) {
+    collectNames(call.getCallee(), names);
+  }
+}
+
+SmallVector<StringRef> mercer::nodeNames(Operation *kernel) {
+  if (auto stated = kernel->getAttrOfType<ArrayAttr>("mercer.nodes")) {
+    SmallVector<StringRef> names;
+    for (Attribute name : stated)
+      if (auto text = dyn_cast<StringAttr>(name))
+        names.push_back(text.getValue());
+    return names;
+  }
+  llvm::SetVector<StringRef> names;
+  kernel->walk([&](linalg::LinalgOp op) { collectNames(op->getLoc(), names); });
+  if (names.empty())
+    collectNames(kernel->getLoc(), names);
+  return names.takeVector();
 }
 
 ModuleOp mercer::getConstantsModule(ModuleOp module) {

@@ -461,6 +461,11 @@ private:
         b.getNamedAttr("kernel", op.getKernelAttr())};
     if (op.getNodesAttr())
       names.push_back(b.getNamedAttr("nodes", op.getNodesAttr()));
+    if (auto schedule =
+            callee->getAttrOfType<DictionaryAttr>("mercer.schedule"))
+      for (StringRef figure : {"flops", "bytes"})
+        if (Attribute value = schedule.get(figure))
+          names.push_back(b.getNamedAttr(figure, value));
     sites.push_back(b.getDictionaryAttr(names));
     for (int64_t phase = 0; phase < kernel->phases; ++phase)
       checkCode(call(

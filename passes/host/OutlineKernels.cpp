@@ -223,7 +223,8 @@ private:
     SmallVector<Value> outputs(kernel.getOutputs());
     llvm::append_range(outputs, workspaces);
     SmallVector<Type> types(ValueRange(outputs).getTypes());
-    auto nodes = kernel->getAttrOfType<ArrayAttr>("mercer.nodes");
+    SmallVector<StringRef> names = nodeNames(kernel);
+    ArrayAttr nodes = names.empty() ? ArrayAttr() : b.getStrArrayAttr(names);
     auto launch = LaunchOp::create(b, kernel.getLoc(), types,
                                    FlatSymbolRefAttr::get(function),
                                    kernel.getInputs(), outputs, nodes);

@@ -70,6 +70,10 @@ inline llvm::StringLiteral sitesAttrName() { return "mercer.sites"; }
 /// The nested module with the constant program; null where there is none.
 mlir::ModuleOp getConstantsModule(mlir::ModuleOp module);
 
+/// Names of the model's nodes that `kernel` computes: its attribute
+/// `mercer.nodes`, or what the locations of its operations say.
+llvm::SmallVector<llvm::StringRef> nodeNames(mlir::Operation *kernel);
+
 /// Whether the function is an entry point of its module: public, with a body,
 /// neither a kernel nor a shape function.
 bool isEntryPoint(mlir::func::FuncOp function);

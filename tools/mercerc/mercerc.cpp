@@ -207,15 +207,17 @@ int exitStatus(int code) {
 /// Shows diagnostics, and progress while standard error is a terminal.
 class Console {
 public:
-  explicit Console(bool quiet)
-      : quiet(quiet), terminal(!quiet && ::isatty(STDERR_FILENO)) {}
+  Console(bool quiet, bool remarks)
+      : quiet(quiet), remarks(remarks), terminal(!quiet && ::isatty(STDERR_FILENO)) {}
   ~Console() { clear(); }
 
   void show(const Diagnostic &diagnostic) {
     std::lock_guard<std::mutex> lock(mutex);
     bool isError = diagnostic.severity == Diagnostic::Severity::Error;
     if (diagnostic.severity != Diagnostic::Severity::Note)
-      visible = isError || !quiet;
+      visible = isError ||
+                (!quiet && (remarks || diagnostic.severity !=
+                                           Diagnostic::Severity::Remark));
     numErrors += isError;
     if (!visible)
       return;
@@ -267,7 +269,7 @@ private:
     shown = false;
   }
 
-  bool quiet, terminal;
+  bool quiet, remarks, terminal;
   bool visible = true, shown = false;
   size_t numErrors = 0;
   std::mutex mutex;
@@ -305,7 +307,8 @@ int main(int argc, char **argv) {
     outs() << "mercerc " << compilerVersion() << "\n";
     return 0;
   }
-  Console console(line->quiet);
+  // What the compiler did not do well is for those who ask.
+  Console console(line->quiet, line->explain != Explain::No);
   CompileCallbacks callbacks;
   callbacks.diagnostic = [&](const Diagnostic &d) { console.show(d); };
   callbacks.progress = [&](StringRef phase, double done) {
