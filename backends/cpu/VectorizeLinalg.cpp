@@ -191,10 +191,15 @@ void CpuVectorizeLinalgPass::runOnOperation() {
   });
   for (linalg::LinalgOp op : named) {
     rewriter.setInsertionPoint(op);
-    if (failed(linalg::generalizeNamedOp(rewriter, op))) {
+    SmallVector<NamedAttribute> hints(op->getDiscardableAttrs());
+    FailureOr<linalg::GenericOp> generic =
+        linalg::generalizeNamedOp(rewriter, op);
+    if (failed(generic)) {
       op.emitError("[E3101] no generic form of this op");
       return signalPassFailure();
     }
+    for (NamedAttribute hint : hints)
+      (*generic)->setDiscardableAttr(hint.getName(), hint.getValue());
   }
   SmallVector<linalg::GenericOp> ops;
   root->walk([&](linalg::GenericOp op) { ops.push_back(op); });

@@ -399,6 +399,9 @@ FailureOr<Plan> Planner::run(std::string &why) {
       if (!plan.transposed && loop != plan.lane &&
           canTranspose(plan.lane, loop))
         plan.transposed = loop;
+  // A block takes lanes * log2(lanes) shuffles, all of them written out.
+  if (plan.transposed)
+    plan.lanes = std::min<int64_t>(plan.lanes, 16);
   return plan;
 }
 
