@@ -371,8 +371,17 @@ private:
     return finish(function);
   }
 
-  /// Reads become explicit.
+  /// Reads become explicit, strided parts of buffers are gathered for kernels,
+  /// and copies of them go row by row.
   LogicalResult finish(func::FuncOp function) {
+    SmallVector<LaunchOp> launches;
+    function.walk([&](LaunchOp op) { launches.push_back(op); });
+    for (LaunchOp launch : launches)
+      makeContiguous(launch);
+    SmallVector<memref::CopyOp> copies;
+    function.walk([&](memref::CopyOp op) { copies.push_back(op); });
+    for (memref::CopyOp copy : copies)
+      splitIntoRows(copy);
     function.walk([&](memref::LoadOp load) {
       OpBuilder b(load);
       load.getMemrefMutable().assign(ReadOp::create(b, load.getLoc(),
@@ -381,6 +390,86 @@ private:
                                          .getResult());
     });
     return success();
+  }
+
+  static void makeContiguous(LaunchOp launch) {
+    Location loc = launch.getLoc();
+    unsigned numInputs = launch.getInputs().size();
+    for (OpOperand &operand : launch->getOpOperands()) {
+      Value buffer = operand.get();
+      auto type = dyn_cast<MemRefType>(buffer.getType());
+      if (!type || isContiguous(buffer))
+        continue;
+      OpBuilder b(launch);
+      SmallVector<Value> sizes;
+      for (int64_t d = 0; d < type.getRank(); ++d)
+        if (type.isDynamicDim(d))
+          sizes.push_back(memref::DimOp::create(b, loc, buffer, d));
+      Value dense = memref::AllocOp::create(
+          b, loc, MemRefType::get(type.getShape(), type.getElementType()),
+          sizes, b.getI64IntegerAttr(64));
+      memref::CopyOp::create(b, loc, buffer, dense);
+      operand.set(dense);
+      if (operand.getOperandNumber() >= numInputs) {
+        b.setInsertionPointAfter(launch);
+        memref::CopyOp::create(b, loc, dense, buffer);
+      }
+    }
+  }
+
+  /// First dim from which on the elements lie in one range.
+  static int64_t firstDenseDim(Value buffer) {
+    auto type = cast<MemRefType>(buffer.getType());
+    if (isContiguous(buffer))
+      return 0;
+    int64_t offset = 0;
+    SmallVector<int64_t> strides;
+    if (failed(type.getStridesAndOffset(strides, offset)))
+      return type.getRank();
+    int64_t expected = 1, first = type.getRank();
+    while (first > 0 && strides[first - 1] == expected &&
+           !type.isDynamicDim(first - 1)) {
+      --first;
+      expected *= type.getDimSize(first);
+    }
+    // The outermost dim of a range may have any size.
+    if (first > 0 && strides[first - 1] == expected)
+      --first;
+    return first;
+  }
+
+  static void splitIntoRows(memref::CopyOp copy) {
+    Value source = copy.getSource(), target = copy.getTarget();
+    int64_t loops = std::max(firstDenseDim(source), firstDenseDim(target));
+    if (loops == 0)
+      return;
+    OpBuilder b(copy);
+    Location loc = copy.getLoc();
+    auto type = cast<MemRefType>(source.getType());
+    int64_t rank = type.getRank();
+    Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+    Value one = arith::ConstantIndexOp::create(b, loc, 1);
+    SmallVector<OpFoldResult> offsets, sizes;
+    SmallVector<OpFoldResult> strides(rank, b.getIndexAttr(1));
+    for (int64_t d = 0; d < rank; ++d) {
+      OpFoldResult size = memref::getMixedSize(b, loc, source, d);
+      offsets.push_back(b.getIndexAttr(0));
+      sizes.push_back(size);
+    }
+    for (int64_t d = 0; d < loops; ++d) {
+      auto loop = scf::ForOp::create(
+          b, loc, zero, getValueOrCreateConstantIndexOp(b, loc, sizes[d]), one);
+      b.setInsertionPointToStart(loop.getBody());
+      offsets[d] = loop.getInductionVar();
+    }
+    for (int64_t d = 0; d < loops; ++d)
+      sizes[d] = b.getIndexAttr(1);
+    Value from =
+        memref::SubViewOp::create(b, loc, source, offsets, sizes, strides);
+    Value to =
+        memref::SubViewOp::create(b, loc, target, offsets, sizes, strides);
+    memref::CopyOp::create(b, loc, from, to);
+    copy.erase();
   }
 };
 

@@ -116,6 +116,38 @@ ModuleOp mercer::getConstantsModule(ModuleOp module) {
   return module.lookupSymbol<ModuleOp>(constantsModuleName());
 }
 
+bool mercer::isContiguous(Value buffer) {
+  auto type = cast<MemRefType>(buffer.getType());
+  if (type.getLayout().isIdentity())
+    return true;
+  Operation *op = buffer.getDefiningOp();
+  if (isa_and_nonnull<memref::CastOp, memref::ExpandShapeOp,
+                      memref::CollapseShapeOp>(op))
+    return isContiguous(op->getOperand(0));
+  // An output seen as its producer's shape, made by mercer-bufferize-host.
+  if (buffer.getDefiningOp<memref::ReinterpretCastOp>())
+    return true;
+  auto view = buffer.getDefiningOp<memref::SubViewOp>();
+  if (!view || !view.hasUnitStride() || !isContiguous(view.getSource()))
+    return false;
+  // Every dim after the first that has more than one element is whole.
+  bool open = false;
+  for (auto [d, size] : llvm::enumerate(view.getMixedSizes())) {
+    std::optional<int64_t> length = getConstantIntValue(size);
+    bool whole = false;
+    if (length)
+      whole = view.getSourceType().getDimSize(d) == *length;
+    else if (auto dim = cast<Value>(size).getDefiningOp<memref::DimOp>())
+      whole = dim.getSource() == view.getSource() &&
+              dim.getConstantIndex() == static_cast<int64_t>(d);
+    if (open && !whole)
+      return false;
+    if (!length || *length != 1)
+      open = true;
+  }
+  return true;
+}
+
 bool mercer::isEntryPoint(func::FuncOp function) {
   return function.isPublic() && !function.isDeclaration() &&
          !function->hasAttr(kernelAttrName()) &&

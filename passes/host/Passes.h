@@ -78,6 +78,10 @@ llvm::SmallVector<llvm::StringRef> nodeNames(mlir::Operation *kernel);
 /// neither a kernel nor a shape function.
 bool isEntryPoint(mlir::func::FuncOp function);
 
+/// Whether the elements of a buffer of a host program are one range of memory
+/// in row-major order, as kernels expect.
+bool isContiguous(mlir::Value buffer);
+
 /// Number of phases of a bufferized kernel: its outermost parallel loops, or
 /// what its declaration states.
 int64_t countPhases(mlir::func::FuncOp kernel);
