@@ -273,6 +273,9 @@ static LoopModel getLinalgModel(linalg::LinalgOp op) {
   return model;
 }
 
+/// Multiplications for each row above which a product is scheduled on its own.
+static constexpr int64_t kHeavyWork = 1024;
+
 static LoopModel getKernelOpModel(KernelOpInterface op) {
   LoopModel model;
   auto tiling = cast<TilingInterface>(op.getOperation());
@@ -289,7 +292,14 @@ static LoopModel getKernelOpModel(KernelOpInterface op) {
   model.operandMaps = op.getOperandMaps();
   for (OpOperand &init : dps.getDpsInitsMutable())
     model.resultMaps.push_back(model.operandMaps[init.getOperandNumber()]);
-  model.heavy = true;
+  // A few hundred operations for each row (the votes of a classifier) are not
+  // worth a kernel: such a product joins a group like any row reduction.
+  int64_t perRow = 1;
+  for (auto [loop, extent] : llvm::enumerate(model.extents))
+    if (!model.operandMaps.front().isFunctionOfDim(loop) ||
+        model.loops[loop] == LoopKind::Reduction)
+      perRow *= ShapedType::isDynamic(extent) ? kHeavyWork : extent;
+  model.heavy = !isa<ContractOp>(op.getOperation()) || perRow >= kHeavyWork;
   return model;
 }
 

@@ -99,3 +99,17 @@ func.func @crossed_small(%x: tensor<8x8xf32>, %e: tensor<8x8xf32>) -> tensor<8x8
   } -> tensor<8x8xf32>
   return %1 : tensor<8x8xf32>
 }
+
+// -----
+
+// A product of a few hundred multiplications a row is no root of a kernel.
+// CHECK-LABEL: func @small_products
+// CHECK: mercer.contract {{.*}}mercer.group = 0 : i64
+// CHECK: mercer.contract {{.*}}mercer.group = 0 : i64
+func.func @small_products(%x: tensor<?x45xf32>, %v: tensor<45x10xf32>, %f: tensor<?x10xf32>, %g: tensor<?x10xf32>, %u: tensor<10x10xf32>) -> tensor<?x10xf32> {
+  %m = mercer.contract [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %v : tensor<?x45xf32>, tensor<45x10xf32>) outs(%f : tensor<?x10xf32>) -> tensor<?x10xf32>
+  %r = mercer.contract [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+      ins(%m, %u : tensor<?x10xf32>, tensor<10x10xf32>) outs(%g : tensor<?x10xf32>) -> tensor<?x10xf32>
+  return %r : tensor<?x10xf32>
+}
