@@ -49,9 +49,24 @@ TValue fused(Lowering &L, const Spec &a) {
   SmallVector<AffineMap> maps = {AffineMap::get(6, 0, q, ctx),
                                  AffineMap::get(6, 0, k, ctx),
                                  AffineMap::get(6, 0, v, ctx)};
+  // Sizes known at run time only: maps read them as equal.
+  OpFoldResult keys = L.dim(a.k.value, a.keyTransposed ? 3 : 2);
+  L.guardEqual(L.dim(a.k.value, a.keyTransposed ? 2 : 3), L.dim(a.q.value, 3),
+               "head sizes of queries and keys differ");
+  L.guardEqual(L.dim(a.v.value, 2), keys, "numbers of keys and values differ");
+  for (Value x : {a.k.value, a.v.value})
+    if (!L.isConst(L.dim(x, 0), 1))
+      L.guardEqual(L.dim(x, 0), L.dim(a.q.value, 0),
+                   "batch sizes of an attention differ");
   if (a.mask) {
     SmallVector<AffineExpr> loops = {b, h, i, j};
+    SmallVector<OpFoldResult> extents = {L.dim(a.q.value, 0), heads,
+                                         L.dim(a.q.value, 2), keys};
     int64_t rank = L.rank(a.mask.value);
+    for (int64_t n = 0; n < rank; ++n)
+      if (!L.isConst(L.dim(a.mask.value, n), 1))
+        L.guardEqual(L.dim(a.mask.value, n), extents[4 - rank + n],
+                     "an attention mask does not fit the scores");
     for (int64_t n = 0; n < rank; ++n)
       m.push_back(L.isConst(L.dim(a.mask.value, n), 1) ? zero
                                                        : loops[4 - rank + n]);
@@ -328,6 +343,14 @@ LogicalResult lowerRaised(Context &c, Node &n) {
              : n.fail(InvalidShape,
                       "shapes of queries, keys and values do not fit");
   }
+  auto differ = [&](OpFoldResult x, OpFoldResult y) {
+    return L.number(x) && L.number(y) && *L.number(x) != *L.number(y);
+  };
+  OpFoldResult keys = L.dim(a.k.value, rank - (a.keyTransposed ? 1 : 2));
+  if (differ(L.dim(a.k.value, rank - (a.keyTransposed ? 2 : 1)), qs[rank - 1]))
+    return n.fail(InvalidShape, "head sizes of queries and keys differ");
+  if (differ(L.dim(a.v.value, rank - 2), keys))
+    return n.fail(InvalidShape, "numbers of keys and values differ");
   a.q = *toRank4(L, a.q);
   a.k = *toRank4(L, a.k);
   a.v = *toRank4(L, a.v);
