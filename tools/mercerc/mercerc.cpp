@@ -12,6 +12,7 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <mutex>
 #include <unistd.h>
@@ -208,16 +209,17 @@ int exitStatus(int code) {
 class Console {
 public:
   Console(bool quiet, bool remarks)
-      : quiet(quiet), remarks(remarks), terminal(!quiet && ::isatty(STDERR_FILENO)) {}
+      : quiet(quiet), remarks(remarks),
+        terminal(!quiet && ::isatty(STDERR_FILENO)) {}
   ~Console() { clear(); }
 
   void show(const Diagnostic &diagnostic) {
     std::lock_guard<std::mutex> lock(mutex);
     bool isError = diagnostic.severity == Diagnostic::Severity::Error;
     if (diagnostic.severity != Diagnostic::Severity::Note)
-      visible = isError ||
-                (!quiet && (remarks || diagnostic.severity !=
-                                           Diagnostic::Severity::Remark));
+      visible =
+          isError || (!quiet && (remarks || diagnostic.severity !=
+                                                Diagnostic::Severity::Remark));
     numErrors += isError;
     if (!visible)
       return;
@@ -275,6 +277,29 @@ private:
   std::mutex mutex;
 };
 
+/// LLVM aborts on what it cannot do or allocate, and so may a defect of ours.
+/// Scripts get the status of a refused input then; the output was not touched.
+void onCrash(int) {
+  static constexpr char message[] =
+      "mercerc: error: [E3001] internal error: the compiler crashed\n";
+  (void)!::write(STDERR_FILENO, message, sizeof(message) - 1);
+  ::_exit(3);
+}
+
+void catchCrashes() {
+  // A stack overflow needs another stack to be reported on.
+  static char stack[64 * 1024];
+  stack_t alternative{};
+  alternative.ss_sp = stack;
+  alternative.ss_size = sizeof(stack);
+  ::sigaltstack(&alternative, nullptr);
+  struct sigaction action{};
+  action.sa_handler = onCrash;
+  action.sa_flags = SA_ONSTACK | SA_RESETHAND;
+  for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT})
+    ::sigaction(signal, &action, nullptr);
+}
+
 int report(Error error, bool shown) {
   int status = 3;
   handleAllErrors(
@@ -308,6 +333,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   // What the compiler did not do well is for those who ask.
+  catchCrashes();
   Console console(line->quiet, line->explain != Explain::No);
   CompileCallbacks callbacks;
   callbacks.diagnostic = [&](const Diagnostic &d) { console.show(d); };
