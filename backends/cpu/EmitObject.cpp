@@ -18,10 +18,16 @@ using namespace mercer;
 
 std::unique_ptr<llvm::TargetMachine>
 mercer::createCpuTargetMachine(const TargetInfo &target, unsigned optLevel) {
-  LLVMInitializeX86TargetInfo();
-  LLVMInitializeX86Target();
-  LLVMInitializeX86TargetMC();
-  LLVMInitializeX86AsmPrinter();
+  // LLVM's registry is not safe to fill from several threads, and kernels
+  // compile in parallel.
+  static const bool registered = [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    return true;
+  }();
+  (void)registered;
   llvm::Triple triple("x86_64-unknown-linux-gnu");
   std::string error;
   const llvm::Target *llvmTarget =

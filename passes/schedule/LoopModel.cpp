@@ -3,6 +3,7 @@
 #include "passes/schedule/LoopModel.h"
 
 #include "dialects/mercer/IR/Mercer.h"
+#include "passes/schedule/Passes.h"
 #include "passes/schedule/ResultSizes.h"
 
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
@@ -469,6 +470,71 @@ static FailureOr<Value> buildMovementTile(OpBuilder &b, Operation *op,
   return failure();
 }
 
+/// Offsets into the tile of `source`, computed in the same tile, of a slice at
+/// `offsets` of the whole value: the tile starts at the slice's own place where
+/// its producer is cut, and at 0 elsewhere. Also tells which dims are cut.
+static llvm::SmallBitVector
+moveIntoTile(Builder &b, Value source, MutableArrayRef<OpFoldResult> offsets) {
+  llvm::SmallBitVector cut(offsets.size());
+  auto result = cast<OpResult>(source);
+  std::optional<LoopModel> model = getLoopModel(result.getOwner());
+  auto dims = result.getOwner()->getAttrOfType<DenseI64ArrayAttr>(kDimsAttr);
+  for (unsigned dim = 0; model && dims && dim < offsets.size(); ++dim) {
+    std::optional<unsigned> loop =
+        getPureLoop(model->resultMaps[result.getResultNumber()], dim);
+    if (!loop || *loop >= unsigned(dims.size()) || dims[*loop] < 0)
+      continue;
+    offsets[dim] = b.getIndexAttr(0);
+    cut.set(dim);
+  }
+  return cut;
+}
+
+/// Lets `slice`, made from a value that this tile computes itself, read that
+/// value's tile.
+static void readFromTile(RewriterBase &rewriter, Operation *slice,
+                         IRMapping &tiles, bool fromWindow) {
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPoint(slice);
+  if (auto load = dyn_cast<LoadTileOp>(slice)) {
+    Value tile = tiles.lookupOrNull(load.getSource());
+    if (!tile)
+      return;
+    SmallVector<OpFoldResult> offsets = load.getMixedOffsets();
+    moveIntoTile(rewriter, load.getSource(), offsets);
+    rewriter.replaceOpWithNewOp<LoadTileOp>(load, tile, offsets,
+                                            load.getMixedSizes(), load.getPad(),
+                                            load.getBounds());
+    return;
+  }
+  auto extract = dyn_cast<tensor::ExtractSliceOp>(slice);
+  Value tile = extract ? tiles.lookupOrNull(extract.getSource()) : Value();
+  if (!tile)
+    return;
+  // A window may leave out the end of what it reads; other operations take the
+  // whole tile.
+  if (fromWindow) {
+    SmallVector<OpFoldResult> offsets = extract.getMixedOffsets();
+    llvm::SmallBitVector cut =
+        moveIntoTile(rewriter, extract.getSource(), offsets);
+    bool whole = true;
+    for (unsigned dim = 0; dim < cut.size(); ++dim)
+      whole &= cut.test(dim) ||
+               getConstantIntValue(extract.getMixedSizes()[dim]) ==
+                   cast<RankedTensorType>(tile.getType()).getDimSize(dim);
+    if (!whole) {
+      rewriter.replaceOpWithNewOp<tensor::ExtractSliceOp>(
+          extract, extract.getType(), tile, offsets, extract.getMixedSizes(),
+          extract.getMixedStrides());
+      return;
+    }
+  }
+  rewriter.replaceAllUsesWith(
+      extract.getResult(),
+      castTo(rewriter, slice->getLoc(), tile, extract.getType()));
+  rewriter.eraseOp(extract);
+}
+
 FailureOr<SmallVector<Value>> mercer::buildTile(RewriterBase &rewriter,
                                                 Operation *op,
                                                 ArrayRef<OpFoldResult> offsets,
@@ -495,19 +561,8 @@ FailureOr<SmallVector<Value>> mercer::buildTile(RewriterBase &rewriter,
            failure();
   OpBuilder::InsertionGuard guard(rewriter);
   // Slices of values that this tile computes itself are those values' tiles.
-  for (Operation *slice : tiled->generatedSlices) {
-    auto extract = dyn_cast<tensor::ExtractSliceOp>(slice);
-    if (!extract)
-      continue;
-    Value tile = tiles.lookupOrNull(extract.getSource());
-    if (!tile)
-      continue;
-    rewriter.setInsertionPoint(extract);
-    rewriter.replaceAllUsesWith(
-        extract.getResult(),
-        castTo(rewriter, op->getLoc(), tile, extract.getType()));
-    rewriter.eraseOp(extract);
-  }
+  for (Operation *slice : tiled->generatedSlices)
+    readFromTile(rewriter, slice, tiles, isa<WindowOp>(op));
   for (Operation *tiledOp : tiled->tiledOps) {
     tiledOp->setDiscardableAttrs(op->getDiscardableAttrDictionary());
     // Operands used whole, and values captured by the body.
