@@ -6,6 +6,7 @@
 #include "passes/host/Passes.h"
 #include "runtime/include/mercer/abi.h"
 
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -170,6 +171,8 @@ LogicalResult lowerHostModule(ModuleOp host) {
   toLLVM.addPass(createFinalizeMemRefToLLVMConversionPass());
   toLLVM.addPass(createConvertFuncToLLVMPass());
   toLLVM.addPass(createArithToLLVMConversionPass());
+  // Sizes may come from floating-point arithmetic: Resize, Range.
+  toLLVM.addPass(createConvertMathToLLVMPass());
   toLLVM.addPass(createConvertControlFlowToLLVMPass());
   toLLVM.addPass(createReconcileUnrealizedCastsPass());
   toLLVM.addPass(createCanonicalizerPass());

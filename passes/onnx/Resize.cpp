@@ -16,8 +16,8 @@ struct ResizeMode {
 
 /// Original coordinate of output position `at` along one dim.
 Value originalCoordinate(Scalar &s, StringRef kind, Value at, Value scale,
-                         Value inSize, Value outSize, Value roiStart,
-                         Value roiEnd) {
+                         Value inSize, Value outSize, Value outCount,
+                         Value roiStart, Value roiEnd) {
   auto num = [&](double v) { return s.number(F, v); };
   if (kind == "asymmetric")
     return s.div(F, at, scale);
@@ -39,7 +39,7 @@ Value originalCoordinate(Scalar &s, StringRef kind, Value at, Value scale,
     return s.select(s.cmp(F, Scalar::GT, outSize, num(1)), half, num(0));
   if (kind == "half_pixel_symmetric") {
     // The output may not be exactly in * scale: centre what is left over.
-    Value adjust = s.div(F, outSize, s.mul(inSize, scale));
+    Value adjust = s.div(F, outCount, outSize);
     Value centre = s.div(F, inSize, num(2));
     return s.add(s.mul(centre, s.sub(num(1), adjust)), half);
   }
@@ -78,7 +78,9 @@ Value cubicWeight(Scalar &s, Value d, double a) {
 
 struct Dim {
   int64_t axis;
-  Value scale, inSize, outSize, roiStart, roiEnd; // f32 host values
+  // f32 host values. outSize is in * scale as a real number, outCount the
+  // number of output elements.
+  Value scale, inSize, outSize, outCount, roiStart, roiEnd;
   Value inIndex;
 };
 
@@ -89,8 +91,9 @@ struct Taps {
 
 Taps tapsOf(Scalar &s, const ResizeMode &m, const Dim &d, Value at) {
   auto num = [&](double v) { return s.number(F, v); };
-  Value x = originalCoordinate(s, m.coordinates, s.fromIndex(at, F), d.scale,
-                               d.inSize, d.outSize, d.roiStart, d.roiEnd);
+  Value x =
+      originalCoordinate(s, m.coordinates, s.fromIndex(at, F), d.scale,
+                         d.inSize, d.outSize, d.outCount, d.roiStart, d.roiEnd);
   Value top = s.sub(d.inSize, num(1));
   auto clampTo = [&](Value v) { return s.min(F, s.max(F, v, num(0)), top); };
   Taps t;
@@ -175,25 +178,34 @@ LogicalResult resize(Context &c, Node &n, const ResizeMode &m, TValue scalesIn,
     StringRef policy = n.s("keep_aspect_ratio_policy", "stretch");
     if (policy != "stretch") {
       // One scale for all: the smallest or largest ratio.
+      bool fixed = true;
       double best = 0;
+      Value bestValue;
       for (auto [k, a] : llvm::enumerate(*axes)) {
         std::optional<int64_t> want = L.number((*sizes)[k]),
                                have = L.number(in[a]);
-        if (!have || (!want && !declared))
-          return n.fail(InvalidShape,
-                        "keep_aspect_ratio_policy needs static sizes");
-        double r = want ? static_cast<double>(*want) / *have
-                        : static_cast<double>((*declared)[a]) / *have;
-        best = k == 0                   ? r
-               : policy == "not_larger" ? std::min(best, r)
-                                        : std::max(best, r);
+        fixed &= want && have;
+        if (fixed) {
+          double r = static_cast<double>(*want) / *have;
+          bool smaller = policy == "not_larger";
+          best = k == 0 ? r : smaller ? std::min(best, r) : std::max(best, r);
+        }
+        Value r = host.div(F, toF((*sizes)[k]), toF(in[a]));
+        if (bestValue)
+          r = policy == "not_larger" ? host.min(F, bestValue, r)
+                                     : host.max(F, bestValue, r);
+        bestValue = r;
       }
       for (auto [k, a] : llvm::enumerate(*axes)) {
-        known[k] = best;
-        out[a] =
-            declared
-                ? L.idx((*declared)[a])
-                : L.idx(static_cast<int64_t>(best * *L.number(in[a]) + 0.5));
+        if (fixed) {
+          known[k] = best;
+          out[a] = L.idx(static_cast<int64_t>(best * *L.number(in[a]) + 0.5));
+          continue;
+        }
+        scale[k] = bestValue;
+        Value size =
+            host.add(host.mul(bestValue, toF(in[a])), host.number(F, 0.5));
+        out[a] = declared ? L.idx((*declared)[a]) : toIndexF(host, size);
       }
     } else {
       for (auto [k, a] : llvm::enumerate(*axes)) {
@@ -256,7 +268,12 @@ LogicalResult resize(Context &c, Node &n, const ResizeMode &m, TValue scalesIn,
     d.axis = a;
     d.scale = known[k] ? host.number(F, *known[k]) : scale[k];
     d.inSize = toF(in[a]);
-    d.outSize = toF(out[a]);
+    d.outCount = toF(out[a]);
+    std::optional<int64_t> extent = L.number(in[a]);
+    if (known[k] && extent)
+      d.outSize = host.number(F, *known[k] * *extent);
+    else
+      d.outSize = host.mul(d.scale, d.inSize);
     if (crop && roi) {
       auto read = [&](int64_t i) -> Value {
         Value v = tensor::ExtractOp::create(L.b, L.loc, roi.value,
@@ -293,9 +310,9 @@ LogicalResult resize(Context &c, Node &n, const ResizeMode &m, TValue scalesIn,
     if (crop) {
       Value inside;
       for (const Dim &d : dims) {
-        Value p = originalCoordinate(s, m.coordinates,
-                                     s.fromIndex(at[d.axis], F), d.scale,
-                                     d.inSize, d.outSize, d.roiStart, d.roiEnd);
+        Value p = originalCoordinate(
+            s, m.coordinates, s.fromIndex(at[d.axis], F), d.scale, d.inSize,
+            d.outSize, d.outCount, d.roiStart, d.roiEnd);
         Value ok = s.logicalAnd(
             s.cmp(F, Scalar::GE, p, s.number(F, 0)),
             s.cmp(F, Scalar::LE, p, s.sub(d.inSize, s.number(F, 1))));

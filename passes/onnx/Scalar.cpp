@@ -129,13 +129,13 @@ StringRef dtypeName(DType dtype) {
   case DType::Bool:
     return "bool";
   case DType::F8E4M3FN:
-    return "float8e4m3fn";
+    return "float8_e4m3fn";
   case DType::F8E4M3FNUZ:
-    return "float8e4m3fnuz";
+    return "float8_e4m3fnuz";
   case DType::F8E5M2:
-    return "float8e5m2";
+    return "float8_e5m2";
   case DType::F8E5M2FNUZ:
-    return "float8e5m2fnuz";
+    return "float8_e5m2fnuz";
   }
   return "none";
 }

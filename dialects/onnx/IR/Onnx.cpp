@@ -363,12 +363,12 @@ StringRef mercer::onnx::dtypeName(Type type) {
       .Case<BFloat16Type>([](Type) { return "bfloat16"; })
       .Case<Float32Type>([](Type) { return "float32"; })
       .Case<Float64Type>([](Type) { return "float64"; })
-      .Case<Float8E4M3FNType>([](Type) { return "float8e4m3fn"; })
-      .Case<Float8E4M3FNUZType>([](Type) { return "float8e4m3fnuz"; })
-      .Case<Float8E5M2Type>([](Type) { return "float8e5m2"; })
-      .Case<Float8E5M2FNUZType>([](Type) { return "float8e5m2fnuz"; })
-      .Case<Float8E8M0FNUType>([](Type) { return "float8e8m0"; })
-      .Case<Float4E2M1FNType>([](Type) { return "float4e2m1"; })
+      .Case<Float8E4M3FNType>([](Type) { return "float8_e4m3fn"; })
+      .Case<Float8E4M3FNUZType>([](Type) { return "float8_e4m3fnuz"; })
+      .Case<Float8E5M2Type>([](Type) { return "float8_e5m2"; })
+      .Case<Float8E5M2FNUZType>([](Type) { return "float8_e5m2fnuz"; })
+      .Case<Float8E8M0FNUType>([](Type) { return "float8_e8m0fnu"; })
+      .Case<Float4E2M1FNType>([](Type) { return "float4_e2m1fn"; })
       .Case<StringType>([](Type) { return "string"; })
       .Default([](Type) { return ""; });
 }
