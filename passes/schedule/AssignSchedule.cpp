@@ -24,18 +24,23 @@ static int64_t known(int64_t extent) {
   return ShapedType::isDynamic(extent) ? kAssumedExtent : extent;
 }
 
+/// Left with the host, or with the readers of a group, when kernels form.
+static bool isMovable(Operation *op) {
+  return isView(op) || isa<tensor::ExtractSliceOp>(op);
+}
+
 /// The operation whose loops the schedule speaks of: the contraction, or the
-/// one with the most work.
+/// one with the most work; one that surely ends in the kernel.
 static unsigned findRoot(const Grouping &grouping, const KernelGroup &group) {
+  auto rank = [&](unsigned member) {
+    const GroupedOp &op = grouping.ops[member];
+    return std::tuple(!isMovable(op.op), op.model.heavy,
+                      op.model.volume(kAssumedExtent));
+  };
   unsigned root = group.members.front();
-  for (unsigned member : group.members) {
-    const LoopModel &model = grouping.ops[member].model;
-    const LoopModel &best = grouping.ops[root].model;
-    if (model.heavy != best.heavy
-            ? model.heavy
-            : model.volume(kAssumedExtent) > best.volume(kAssumedExtent))
+  for (unsigned member : group.members)
+    if (rank(member) > rank(root))
       root = member;
-  }
   return root;
 }
 
@@ -233,8 +238,7 @@ private:
     for (const KernelGroup &group : grouping.groups) {
       // Views alone stay with the host, slices with those who read them.
       if (llvm::all_of(group.members, [&](unsigned member) {
-            Operation *op = grouping.ops[member].op;
-            return isView(op) || isa<tensor::ExtractSliceOp>(op);
+            return isMovable(grouping.ops[member].op);
           }))
         continue;
       numOps += group.members.size();
