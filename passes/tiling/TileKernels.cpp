@@ -33,6 +33,12 @@ namespace {
 /// Where the tile at hand lies in each dim of the grid.
 struct TilePosition {
   SmallVector<OpFoldResult> offsets, sizes;
+
+  /// Whether grid dim `dim` is cut. A kernel whose root is a view outside of it
+  /// has no grid, but its members still name dims of one.
+  bool cuts(int64_t dim) const {
+    return dim >= 0 && dim < static_cast<int64_t>(sizes.size()) && sizes[dim];
+  }
 };
 
 class KernelTiler {
@@ -84,7 +90,7 @@ void KernelTiler::loopTile(Operation *op, const LoopModel &model,
   SmallVector<int64_t> dims = dimsOf(op);
   for (unsigned loop = 0; loop < model.loops.size(); ++loop) {
     int64_t dim = loop < dims.size() ? dims[loop] : -1;
-    bool cut = dim >= 0 && position.sizes[dim];
+    bool cut = position.cuts(dim);
     offsets.push_back(cut ? position.offsets[dim]
                           : OpFoldResult(rewriter.getIndexAttr(0)));
     sizes.push_back(cut ? position.sizes[dim] : extents[op][loop]);
@@ -103,7 +109,7 @@ void KernelTiler::resultSlice(OpResult result, const TilePosition &position,
     if (model)
       loop = getPureLoop(model->resultMaps[result.getResultNumber()], dim);
     int64_t gridDim = loop && *loop < dims.size() ? dims[*loop] : -1;
-    if (gridDim >= 0 && position.sizes[gridDim]) {
+    if (position.cuts(gridDim)) {
       offsets.push_back(position.offsets[gridDim]);
       sizes.push_back(position.sizes[gridDim]);
     } else {
