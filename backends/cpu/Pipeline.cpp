@@ -13,8 +13,9 @@ using namespace mercer;
 void mercer::buildCpuKernelPipeline(OpPassManager &pm) {
   pm.addPass(createCpuOutlinePhases());
   OpPassManager &functions = pm.nest<func::FuncOp>();
-  functions.addPass(createLowerAffinePass());
+  // Affine sizes are still there: they bound what edge tiles can be.
   functions.addPass(createCpuVectorizeLinalg());
+  functions.addPass(createLowerAffinePass());
   functions.addPass(createCpuExpandMath());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());

@@ -3,6 +3,7 @@
 #include "backends/cpu/Passes.h"
 #include "backends/cpu/vectorize/Generator.h"
 
+#include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -131,6 +132,17 @@ LogicalResult CpuVectorizeLinalgPass::vectorize(linalg::GenericOp op,
                                                 const TargetInfo &target) {
   if (target.hasFma)
     fuseMultiplyAdd(op);
+  for (auto apply : llvm::make_early_inc_range(
+           op.getBody()->getOps<affine::AffineApplyOp>())) {
+    OpBuilder b(apply);
+    auto values =
+        affine::expandAffineMap(b, apply.getLoc(), apply.getAffineMap(),
+                                llvm::to_vector(apply.getMapOperands()));
+    if (values && values->size() == 1) {
+      apply.getResult().replaceAllUsesWith(values->front());
+      apply.erase();
+    }
+  }
   std::string why = "layout or bounds without a linear form";
   FailureOr<Nest> nest = readNest(op);
   FailureOr<Plan> plan = failure();
@@ -138,7 +150,7 @@ LogicalResult CpuVectorizeLinalgPass::vectorize(linalg::GenericOp op,
     collapseLoops(*nest);
     // Reductions to one element have no parallel loop: one lane then.
     if (llvm::all_of(nest->loops, [](const Loop &l) { return l.reduction; })) {
-      nest->loops.insert(nest->loops.begin(), Loop{1, false, {}});
+      nest->loops.insert(nest->loops.begin(), Loop{1, false, {}, 1});
       for (Access &access : nest->operands)
         access.terms.insert(access.terms.begin(), SmallVector<Term, 2>());
     }

@@ -200,10 +200,13 @@ void Generator::emitRows(unsigned level, Frame &frame) {
     return;
   }
   Value size = sizeOf(loop), from = index(0);
-  // In a masked block the edge goes row by row, to keep the code small.
-  bool masked = llvm::any_of(frame.masks, [](Value mask) { return !!mask; });
+  // In a masked block with a long body the edge goes row by row, to keep the
+  // code small.
+  constexpr unsigned shortBody = 4;
+  bool small = llvm::range_size(nest.body->without_terminator()) > shortBody &&
+               llvm::any_of(frame.masks, [](Value mask) { return !!mask; });
   for (int64_t rows = block; rows >= 1;
-       rows = rows == 1 ? 0 : (masked ? 1 : rows / 2)) {
+       rows = rows == 1 ? 0 : (small ? 1 : rows / 2)) {
     Value to = size;
     if (rows > 1) {
       Value left = arith::SubIOp::create(b, size, from);

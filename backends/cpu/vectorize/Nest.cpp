@@ -3,6 +3,7 @@
 #include "backends/cpu/vectorize/Nest.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Interfaces/ValueBoundsOpInterface.h"
 
 using namespace mlir;
 using namespace mercer::cpu;
@@ -67,6 +68,7 @@ FailureOr<Nest> mercer::cpu::readNest(linalg::GenericOp op) {
   nest.body = op.getBody();
   SmallVector<int64_t> sizes(op.getNumLoops(), ShapedType::kDynamic);
   SmallVector<bool> bounded(op.getNumLoops(), false);
+  SmallVector<std::pair<Value, int64_t>> source(op.getNumLoops());
   for (OpOperand &operand : op->getOpOperands()) {
     Access access;
     access.value = operand.get();
@@ -89,6 +91,7 @@ FailureOr<Nest> mercer::cpu::readNest(linalg::GenericOp op) {
     for (auto [index, expr] : llvm::enumerate(access.map.getResults())) {
       if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
         bounded[dim.getPosition()] = true;
+        source[dim.getPosition()] = {operand.get(), index};
         if (!type.isDynamicDim(index))
           sizes[dim.getPosition()] = type.getDimSize(index);
       }
@@ -102,7 +105,18 @@ FailureOr<Nest> mercer::cpu::readNest(linalg::GenericOp op) {
       return failure();
     bool reduction =
         op.getIteratorTypesArray()[loop] == utils::IteratorType::reduction;
-    nest.loops.push_back({sizes[loop], reduction, {loop}});
+    int64_t bound = sizes[loop];
+    if (ShapedType::isDynamic(bound)) {
+      // Tiles at the edge: the tile size bounds what an affine.min gives.
+      FailureOr<int64_t> known = ValueBoundsConstraintSet::computeConstantBound(
+          presburger::BoundType::UB,
+          ValueBoundsConstraintSet::Variable(source[loop].first,
+                                             source[loop].second),
+          /*stopCondition=*/nullptr, /*closedUB=*/true);
+      if (succeeded(known) && *known > 0)
+        bound = *known;
+    }
+    nest.loops.push_back({sizes[loop], reduction, {loop}, bound});
     // A loop of one step moves nothing.
     if (sizes[loop] == 1)
       for (Access &access : nest.operands)
@@ -111,7 +125,7 @@ FailureOr<Nest> mercer::cpu::readNest(linalg::GenericOp op) {
   }
   // A rank-0 op is one step of a loop that moves nothing.
   if (nest.loops.empty()) {
-    nest.loops.push_back({1, false, {}});
+    nest.loops.push_back({1, false, {}, 1});
     for (Access &access : nest.operands)
       access.terms.resize(1);
   }

@@ -25,8 +25,11 @@ struct Loop {
   bool reduction;
   /// Loops of the op that this one stands for; more than one when collapsed.
   llvm::SmallVector<unsigned, 2> dims;
+  /// The size, or what is known to bound it; kDynamic where nothing is.
+  int64_t bound = mlir::ShapedType::kDynamic;
 
   bool isTrivial() const { return size == 1; }
+  bool isBounded() const { return !mlir::ShapedType::isDynamic(bound); }
   bool isStatic() const { return !mlir::ShapedType::isDynamic(size); }
 };
 

@@ -125,11 +125,11 @@ std::optional<double> Planner::laneCost(unsigned loop, int64_t lanes) const {
   constexpr double broadcast = 0.4, horizontal = 10.0;
   constexpr double assumedSize = 64.0;
   const Loop &l = nest.loops[loop];
-  double size = l.isStatic() ? std::max<double>(l.size, 1) : assumedSize;
+  double size = l.isBounded() ? std::max<double>(l.bound, 1) : assumedSize;
   double steps = 1;
   for (const Loop &other : nest.loops)
     if (other.reduction && !other.isTrivial())
-      steps *= other.isStatic() ? other.size : assumedSize;
+      steps *= other.isBounded() ? other.bound : assumedSize;
   double cost = 0.1;
   for (auto [index, access] : llvm::enumerate(nest.operands)) {
     if (!access.isBuffer)
@@ -215,8 +215,11 @@ bool Planner::hasReuse(unsigned loop) const {
 
 /// Rows of a block for a loop of `size`: a divisor when there is one in the
 /// upper half of what fits, so that no edge block is needed.
-static int64_t rowsFor(int64_t size, int64_t most) {
-  if (ShapedType::isDynamic(size)) {
+static int64_t rowsFor(const Loop &loop, int64_t most) {
+  int64_t size = loop.size;
+  if (!loop.isStatic()) {
+    if (loop.isBounded())
+      most = std::min(most, loop.bound);
     // Edge blocks halve: sizes with many factors of two waste least.
     for (int64_t rows : {8, 6, 4, 3, 2})
       if (rows <= most)
@@ -236,7 +239,7 @@ void Planner::chooseBlock() {
   bool reduces = !plan.reductions.empty();
   const Loop &lane = nest.loops[plan.lane];
   int64_t laneVectors =
-      lane.isStatic() ? llvm::divideCeil(lane.size, plan.lanes) : 4;
+      lane.isBounded() ? llvm::divideCeil(lane.bound, plan.lanes) : 4;
   laneVectors = std::max<int64_t>(laneVectors, 1);
   if (!reduces)
     return;
@@ -252,7 +255,7 @@ void Planner::chooseBlock() {
     if (loop == plan.lane || !hasReuse(loop))
       continue;
     rowLoops.push_back(loop);
-    rowsAvailable *= nest.loops[loop].isStatic() ? nest.loops[loop].size : 64;
+    rowsAvailable *= nest.loops[loop].isBounded() ? nest.loops[loop].bound : 64;
     rowsAvailable = std::clamp<int64_t>(rowsAvailable, 1, 64);
   }
   // A body with several accumulators or much arithmetic needs registers too.
@@ -279,8 +282,8 @@ void Planner::chooseBlock() {
       rows = std::min<int64_t>(most(1), 8);
     } else {
       int64_t side = target.vectorRegisters >= 32 && !heavy ? 4 : 2;
-      plan.block[rowLoops[0]] = rowsFor(nest.loops[rowLoops[0]].size, side);
-      plan.block[rowLoops[1]] = rowsFor(nest.loops[rowLoops[1]].size, side);
+      plan.block[rowLoops[0]] = rowsFor(nest.loops[rowLoops[0]], side);
+      plan.block[rowLoops[1]] = rowsFor(nest.loops[rowLoops[1]], side);
       plan.vectors = 1;
       return;
     }
@@ -310,7 +313,7 @@ void Planner::chooseBlock() {
   }
   plan.vectors = vectors;
   for (unsigned loop : rowLoops) {
-    int64_t r = rowsFor(nest.loops[loop].size, rows);
+    int64_t r = rowsFor(nest.loops[loop], rows);
     plan.block[loop] = r;
     rows /= std::max<int64_t>(r, 1);
     if (rows <= 1)
