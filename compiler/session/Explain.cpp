@@ -106,9 +106,9 @@ std::string mercer::printReport(const CompileReport &report) {
     if (!kernel.reason.empty())
       os << "  why       " << kernel.reason << "\n";
     if (kernel.flops >= 0)
-      os << "  flops     " << llvm::formatv("{0:g3}", kernel.flops) << "\n";
+      os << "  flops     " << llvm::formatv("{0:f0}", kernel.flops) << "\n";
     if (kernel.bytes >= 0)
-      os << "  bytes     " << llvm::formatv("{0:g3}", kernel.bytes) << "\n";
+      os << "  bytes     " << llvm::formatv("{0:f0}", kernel.bytes) << "\n";
     if (kernel.predictedMs >= 0)
       os << "  predicted " << llvm::formatv("{0:f3} ms", kernel.predictedMs)
          << "\n";
