@@ -201,6 +201,7 @@ struct FuseElementwise
 void mercer::buildFusePipeline(OpPassManager &pm) {
   pm.addPass(createMercerLowerSugar());
   pm.addPass(createCSEPass());
+  pm.addPass(createMercerDropEmptyLoops());
   pm.addPass(createMercerFoldTransposes());
   pm.addPass(createMercerFuseElementwise());
   pm.addPass(createCanonicalizerPass());

@@ -4,6 +4,23 @@
 
 include "mlir/Pass/PassBase.td"
 
+def MercerDropEmptyLoops : Pass<"mercer-drop-empty-loops"> {
+  let summary = "remove operations that visit no element";
+  let description = [{
+    An operation with a loop of static extent 0 is replaced by its destination:
+    a sum over no terms is its initial value, and a result without elements
+    needs no computation.
+
+    ```mlir
+    %r = linalg.matmul ins(%a, %b : tensor<5x0xf32>, tensor<0x7xf32>)
+                       outs(%zero : tensor<5x7xf32>) -> tensor<5x7xf32>
+    // becomes %zero
+    ```
+  }];
+  let statistics = [
+    Statistic<"numDropped", "dropped", "operations removed">];
+}
+
 def MercerFoldTransposes : Pass<"mercer-fold-transposes"> {
   let summary = "fold transposes into the maps of structural operations";
   let description = [{
