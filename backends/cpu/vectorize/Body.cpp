@@ -76,9 +76,10 @@ LaneValue Generator::loadBody(memref::LoadOp load,
     Value counting = vector::StepOp::create(b, vectorOf(b.getIndexType()));
     vector = arith::AddIOp::create(b, vector, counting);
   }
-  return {Kind::Vector, vector::GatherOp::create(
-                            b, type, buffer.flat, ValueRange{scalar}, vector,
-                            maskOrAll(mask), splat({}, storage))};
+  Value gathered =
+      vector::GatherOp::create(b, type, buffer.flat, ValueRange{scalar}, vector,
+                               maskOrAll(mask), splat({}, storage));
+  return {Kind::Vector, fromStorage(gathered, elementType)};
 }
 
 static bool isIntegerDivision(Operation &op) {
