@@ -38,6 +38,26 @@ Access dropUnitDims(TileBuilder &t, Value value, AffineMap map) {
   return {slice, AffineMap::get(map.getNumDims(), 0, exprs, t.b.getContext())};
 }
 
+/// Whether the reads of a linear access start at 0 and end at `size`, as far as
+/// is known statically.
+bool readsAll(AffineExpr expr, int64_t size, ArrayRef<int64_t> extents) {
+  std::optional<LinearExpr> linear = matchLinear(expr, extents.size());
+  if (!linear || isa<AffineDimExpr, AffineConstantExpr>(expr))
+    return true;
+  if (linear->constant != 0)
+    return false;
+  int64_t reach = 1;
+  for (auto [coefficient, extent] :
+       llvm::zip_equal(linear->coefficients, extents)) {
+    // Nothing is read where a loop is empty.
+    if (extent == 0 || (coefficient != 0 && ShapedType::isDynamic(extent)))
+      return true;
+    if (coefficient != 0)
+      reach += coefficient * (extent - 1);
+  }
+  return ShapedType::isDynamic(size) || reach == size;
+}
+
 template <typename OpTy>
 struct DecomposeContraction : public OpRewritePattern<OpTy> {
   using OpRewritePattern<OpTy>::OpRewritePattern;
@@ -56,13 +76,15 @@ struct DecomposeContraction : public OpRewritePattern<OpTy> {
       bool bounded = llvm::any_of(op.getBounds(), [](Attribute attr) {
         return cast<BoundsAttr>(attr).getKind() != BoundsKind::None;
       });
-      bool shifted = llvm::any_of(maps, [&](AffineMap map) {
-        return llvm::any_of(map.getResults(), [&](AffineExpr expr) {
-          auto linear = matchLinear(expr, map.getNumDims());
-          return linear && linear->constant != 0 &&
-                 !isa<AffineConstantExpr>(expr);
-        });
-      });
+      // So has one with a low padding, or whose window does not reach the end
+      // of its input: the slice is what it reads.
+      SmallVector<int64_t> loopExtents = op.getStaticLoopExtents();
+      bool shifted = false;
+      for (unsigned i = 0; i < numInputs; ++i)
+        if (auto type = dyn_cast<RankedTensorType>(operands[i].getType()))
+          for (auto [expr, size] :
+               llvm::zip_equal(maps[i].getResults(), type.getShape()))
+            shifted |= !readsAll(expr, size, loopExtents);
       if (bounded || shifted) {
         SmallVector<OpFoldResult> offsets, sizes;
         for (const Range &range : op.getIterationDomain(rewriter)) {

@@ -122,3 +122,14 @@ func.func @few_or_many_rows(%q: tensor<?x32xf32>, %k: tensor<?x32xf32>, %v: tens
       } -> tensor<?x8xf32>
   return %r : tensor<?x8xf32>
 }
+
+// A window that does not reach the end of its input reads a slice of it.
+// CHECK-LABEL: func @window_short_reach
+func.func @window_short_reach(%x: tensor<5xf32>, %init: tensor<2xf32>) -> tensor<2xf32> {
+  // CHECK: tensor.extract_slice %{{.*}}[0] [4] [1] : tensor<5xf32> to tensor<4xf32>
+  // CHECK: linalg.generic
+  %r = mercer.window [affine_map<(p, r) -> (p * 2 + r)>, affine_map<(p, r) -> (p)>]
+      bounds [#mercer.bounds<none>] extents = [-1, 2]
+      ins(%x : tensor<5xf32>) outs(%init : tensor<2xf32>) -> tensor<2xf32>
+  return %r : tensor<2xf32>
+}
