@@ -114,9 +114,9 @@ def contradictory() -> Iterator[Hostile]:
     channels = numpy_helper.from_array(np.zeros((4, 5, 3, 3), np.float32), "w")
     conv = relu("Conv", ["x", "w"], ["y"], name="n")
     yield _proto("channels-differ", _model([conv], {"x": [1, 3, 8, 8]}, {"y": [1, 4, 6, 6]}, [channels]))
-    deep = ["x", *[f"v{index}" for index in range(20000)], "y"]
+    deep = ["x", *[f"v{index}" for index in range(3000)], "y"]
     chain = [relu("Relu", [a], [b]) for a, b in zip(deep, deep[1:])]
-    yield _proto("chain-of-20000", _model(chain, shape, result), may_compile=True)
+    yield _proto("chain-of-3000", _model(chain, shape, result), may_compile=True)
 
 
 def external(location: str, offset: int | None = None, length: int | None = None, make: bool = True) -> Callable[[Path], Path]:

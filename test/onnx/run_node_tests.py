@@ -109,11 +109,12 @@ def main() -> int:
     cache = Cache(build_directory() / "onnx-nodes" / "results.json", options.mercerc)
     wanted = [case for case in cases if options.fresh or case.name not in cache.results]
     start = time.monotonic()
+    pool = ThreadPoolExecutor(options.jobs)
     try:
-        with ThreadPoolExecutor(options.jobs) as pool:
-            for case, result in zip(wanted, pool.map(lambda case: run_case(case, options.mercerc), wanted)):
-                cache.results[case.name] = result
-    finally:
+        for case, result in zip(wanted, pool.map(lambda case: run_case(case, options.mercerc), wanted)):
+            cache.results[case.name] = result
+    finally:  # an interrupted run keeps what it has
+        pool.shutdown(cancel_futures=True)
         cache.save()
 
     results = {case.name: cache.results[case.name] for case in cases}
