@@ -144,11 +144,15 @@ struct RaiseClassifier : NodePattern {
     SmallVector<int64_t> perClass = node.intsAttr("vectors_per_class"),
                          labels = node.intsAttr("classlabels_ints");
     int64_t classes = perClass.size(), pairs = classes * (classes - 1) / 2;
-    // Two classes write their scores in another form, probabilities are an
-    // iteration; both stay with the operator.
-    if (classes < 3 || !node.floatsAttr("prob_a").empty() ||
+    // Probabilities are an iteration; they stay with the operator.
+    if (classes < 2 || !node.floatsAttr("prob_a").empty() ||
         node.stringAttr("post_transform", "NONE") != "NONE")
       return rewriter.notifyMatchFailure(node, "not plain votes of classes");
+    // With coefficients of one sign the operator takes two classes for a
+    // threshold; a trained classifier has both signs.
+    if (classes == 2 &&
+        llvm::none_of(coefficients, [](float c) { return c < 0; }))
+      return rewriter.notifyMatchFailure(node, "two classes by a threshold");
     if (!kernel || static_cast<int64_t>(labels.size()) != classes ||
         static_cast<int64_t>(rho.size()) != pairs)
       return rewriter.notifyMatchFailure(node, "parameters are missing");
@@ -210,6 +214,12 @@ struct RaiseClassifier : NodePattern {
       label = makeNode(rewriter, loc, indexType, "Gather",
                        {makeInts(rewriter, loc, labels), label},
                        i64(rewriter, "axis", 0), 13);
+    // Two classes have a column each: the score of the second is positive
+    // where the first one wins, as ONNX Runtime writes it.
+    if (classes == 2)
+      scores = makeNode(
+          rewriter, loc, type, "MatMul",
+          {scores, constantMatrix(rewriter, loc, 1, 2, {-1.0f, 1.0f})}, {}, 13);
     SmallVector<Value> results{label, scores};
     results.resize(node.getOutputs().size());
     rewriter.replaceOp(node, results);

@@ -93,6 +93,22 @@ func.func @svm_classifier(%x: tensor<?x1xf32>) -> (tensor<?xi64>, tensor<*xf32>)
   return %l, %s : tensor<?xi64>, tensor<*xf32>
 }
 
+// CHECK-LABEL: func.func @svm_of_two_classes
+// CHECK-DAG: %[[SIGNS:.*]] = arith.constant dense<{{\[\[}}-1.000000e+00, 1.000000e+00]]> : tensor<1x2xf32>
+// CHECK-DAG: %[[S:.*]] = onnx.node "MatMul"(%{{.*}}, %[[SIGNS]])
+// CHECK: return %{{.*}}, %[[S]]
+func.func @svm_of_two_classes(%x: tensor<?x1xf32>) -> (tensor<*xi64>, tensor<*xf32>) {
+  %l, %s = onnx.node "SVMClassifier"(%x) domain "ai.onnx.ml" opset 1 {classlabels_ints = array<i64: 0, 1>, coefficients = array<f32: 1.0, -2.0>, kernel_params = array<f32: 0.25, 0.0, 3.0>, kernel_type = "RBF", rho = array<f32: 0.1>, support_vectors = array<f32: 1.0, 2.0>, vectors_per_class = array<i64: 1, 1>} : (tensor<?x1xf32>) -> (tensor<*xi64>, tensor<*xf32>)
+  return %l, %s : tensor<*xi64>, tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @svm_of_two_classes_by_a_threshold
+// CHECK: "SVMClassifier"
+func.func @svm_of_two_classes_by_a_threshold(%x: tensor<?x1xf32>) -> (tensor<*xi64>, tensor<*xf32>) {
+  %l, %s = onnx.node "SVMClassifier"(%x) domain "ai.onnx.ml" opset 1 {classlabels_ints = array<i64: 0, 1>, coefficients = array<f32: 1.0, 2.0>, kernel_params = array<f32: 0.25, 0.0, 3.0>, kernel_type = "RBF", rho = array<f32: 0.1>, support_vectors = array<f32: 1.0, 2.0>, vectors_per_class = array<i64: 1, 1>} : (tensor<?x1xf32>) -> (tensor<*xi64>, tensor<*xf32>)
+  return %l, %s : tensor<*xi64>, tensor<*xf32>
+}
+
 // CHECK-LABEL: func.func @svm_with_probabilities
 // CHECK: "SVMClassifier"
 func.func @svm_with_probabilities(%x: tensor<?x1xf32>) -> (tensor<?xi64>, tensor<*xf32>) {
