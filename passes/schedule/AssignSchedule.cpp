@@ -64,6 +64,9 @@ static void setReach(GridDim &dim, AffineMap map, unsigned loop,
     for (unsigned other = 0; other < map.getNumDims(); ++other)
       if (other != loop)
         dim.halo += std::abs(row[other]) * (known(extents[other]) - 1);
+    // A window of one element touches only what it uses.
+    if (dim.halo == 1)
+      dim.stride = 1;
   }
 }
 
