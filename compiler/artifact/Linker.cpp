@@ -91,7 +91,7 @@ Expected<std::string> mercer::linkSharedObject(ArrayRef<StringRef> objects,
   return runLinker(objects,
                    {"-shared", "--gc-sections", "--build-id=none",
                     "--hash-style=gnu", "-znow", "-zrelro", "-znoexecstack",
-                    "--strip-all", "--threads=1"},
+                    "--strip-debug", "--threads=1"},
                    exported);
 }
 
