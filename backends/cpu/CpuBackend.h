@@ -11,6 +11,7 @@
 #include "dialects/mercer/IR/TargetInfo.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectRegistry.h"
 #include "mlir/Pass/PassManager.h"
 
 #include <string>
@@ -53,8 +54,12 @@ struct CpuEmitOptions {
   CpuOutput output = CpuOutput::Object;
 };
 
+/// The translations that `emitCpu` needs in the context of its module. Apart
+/// from it, because a context must not change while threads use it.
+void registerCpuTranslations(mlir::DialectRegistry &registry);
+
 /// A module in the LLVM dialect as an object file, assembly or LLVM IR for
-/// `target`. Errors are diagnostics on `module`.
+/// `target`. Errors are diagnostics on `module`. May run in several threads.
 mlir::FailureOr<std::string> emitCpu(mlir::ModuleOp module,
                                      const TargetInfo &target,
                                      const CpuEmitOptions &options = {});

@@ -26,6 +26,7 @@ void mercer::registerAllMercerDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllExtensions(registry);
   registry.insert<MercerDialect, onnx::OnnxDialect>();
   registerHostBufferizationModels(registry);
+  registerCpuTranslations(registry);
 }
 
 void mercer::registerAllMercerPasses() {

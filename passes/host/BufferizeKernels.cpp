@@ -176,6 +176,39 @@ private:
     return success();
   }
 
+  /// Whether a buffer only tells loops how far they run: nothing reads or
+  /// writes an element of it.
+  static bool givesSizesOnly(memref::AllocOp alloc) {
+    return llvm::all_of(alloc->getUses(), [](OpOperand &use) {
+      auto generic = dyn_cast<linalg::GenericOp>(use.getOwner());
+      return generic && generic.isDpsInput(&use) &&
+             generic.getMatchingBlockArgument(&use).use_empty();
+    });
+  }
+
+  /// One element stands for the buffer, whatever its sizes are.
+  static void replaceBySizes(memref::AllocOp alloc, scf::ForallOp phase) {
+    OpBuilder b(phase.getBody(), phase.getBody()->begin());
+    MemRefType type = alloc.getType();
+    Value element = memref::AllocaOp::create(
+        b, alloc.getLoc(), MemRefType::get({1}, type.getElementType()));
+    b.setInsertionPoint(alloc);
+    SmallVector<OpFoldResult> sizes = alloc.getMixedSizes();
+    SmallVector<OpFoldResult> strides(sizes.size());
+    OpFoldResult stride = b.getIndexAttr(1);
+    AffineExpr x, y;
+    bindSymbols(b.getContext(), x, y);
+    for (int64_t d = type.getRank() - 1; d >= 0; --d) {
+      strides[d] = stride;
+      stride = affine::makeComposedFoldedAffineApply(b, alloc.getLoc(), x * y,
+                                                     {stride, sizes[d]});
+    }
+    Value shaped = memref::ReinterpretCastOp::create(
+        b, alloc.getLoc(), type, element, b.getIndexAttr(0), sizes, strides);
+    alloc.replaceAllUsesWith(shaped);
+    alloc.erase();
+  }
+
   /// Replaces allocations by stack scratch at the start of the phase.
   LogicalResult placeScratch(func::FuncOp function) {
     SmallVector<memref::AllocOp> allocs;
@@ -191,6 +224,10 @@ private:
       while (auto outer = phase->getParentOfType<scf::ForallOp>())
         phase = outer;
       MemRefType type = alloc.getType();
+      if (givesSizesOnly(alloc)) {
+        replaceBySizes(alloc, phase);
+        continue;
+      }
       SmallVector<int64_t> bound;
       for (int64_t d = 0; d < type.getRank(); ++d) {
         if (!type.isDynamicDim(d)) {

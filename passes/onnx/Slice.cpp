@@ -21,8 +21,7 @@ Range clampRange(Lowering &L, OpFoldResult dim, OpFoldResult start,
   if (d && b && e && t) {
     auto wrap = [&](int64_t v) { return v < 0 ? v + *d : v; };
     int64_t top = *t > 0 ? *d : *d - 1;
-    int64_t from =
-        std::min(std::max<int64_t>(wrap(*b), 0), std::max<int64_t>(top, 0));
+    int64_t from = std::min(std::max<int64_t>(wrap(*b), 0), top);
     int64_t to = *t > 0 ? std::min(std::max<int64_t>(wrap(*e), 0), *d)
                         : std::min(std::max<int64_t>(wrap(*e), -1), *d);
     int64_t size =
@@ -69,7 +68,8 @@ Range clampRange(Lowering &L, OpFoldResult dim, OpFoldResult start,
     return s.select(s.cmpIndex(Scalar::LT, v, zero), s.add(v, dv), v);
   };
   Value top = s.select(forward, dv, s.sub(dv, s.index(1)));
-  Value from = s.max(DType::I64, s.min(DType::I64, wrap(start), top), zero);
+  // In this order: backwards through an empty dim starts, and ends, at -1.
+  Value from = s.min(DType::I64, s.max(DType::I64, wrap(start), zero), top);
   Value low = s.select(forward, zero, s.index(-1));
   Value to = s.min(DType::I64, s.max(DType::I64, wrap(end), low), dv);
   Value one = s.index(1);

@@ -571,6 +571,13 @@ TValue Lowering::concat(ArrayRef<TValue> vs, int64_t axis) {
     total = add(total, dim(v.value, axis));
   }
   sizes[axis] = total;
+  // Slices of nothing have no valid offsets.
+  if (llvm::is_contained(staticShape(sizes), 0)) {
+    Value nothing = tensor::EmptyOp::create(
+        b, loc, sizes, getElementTypeOrSelf(values.front().getType()));
+    setDims(nothing, sizes);
+    return {nothing, vs.front().dtype};
+  }
   Value r = tensor::ConcatOp::create(b, loc, axis, values);
   auto wanted =
       RankedTensorType::get(staticShape(sizes), type(r).getElementType());

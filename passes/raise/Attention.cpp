@@ -115,9 +115,9 @@ struct RaiseAttention : NodePattern {
     }
     Value mask = combineMasks(scores, rewriter, loc);
     SmallVector<NamedAttribute> attributes{
-        f32(rewriter, "scale", scores.scale)};
+        f64(rewriter, "scale", scores.scale)};
     if (scores.softcap != 0)
-      attributes.push_back(f32(rewriter, "softcap", scores.softcap));
+      attributes.push_back(f64(rewriter, "softcap", scores.softcap));
     if (transposed)
       attributes.push_back(i64(rewriter, "key_transposed", 1));
     if (zeroMaskedRows)

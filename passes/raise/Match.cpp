@@ -195,6 +195,10 @@ NamedAttribute raise::f32(Builder &builder, StringRef name, double value) {
   return builder.getNamedAttr(name, builder.getF32FloatAttr(value));
 }
 
+NamedAttribute raise::f64(Builder &builder, StringRef name, double value) {
+  return builder.getNamedAttr(name, builder.getF64FloatAttr(value));
+}
+
 NamedAttribute raise::i64(Builder &builder, StringRef name, int64_t value) {
   return builder.getNamedAttr(name, builder.getI64IntegerAttr(value));
 }

@@ -87,6 +87,8 @@ mlir::Value makeInts(mlir::OpBuilder &builder, mlir::Location loc,
 
 mlir::NamedAttribute f32(mlir::Builder &builder, llvm::StringRef name,
                          double value);
+mlir::NamedAttribute f64(mlir::Builder &builder, llvm::StringRef name,
+                         double value);
 mlir::NamedAttribute i64(mlir::Builder &builder, llvm::StringRef name,
                          int64_t value);
 mlir::NamedAttribute str(mlir::Builder &builder, llvm::StringRef name,

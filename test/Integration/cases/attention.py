@@ -54,7 +54,9 @@ def _operator(random: np.random.Generator, dtype: str, name: str, feeds: dict, a
         lambda q, k, v: attention(q, k, v, **reference),
         {"y": dtype},
         dims,
-        units=16,
+        # Scores are sums over the head size, and exp turns their absolute error into a relative one: about 20 units
+        # at a head size of 512. A quarter more than any seed has shown.
+        units=24,
     )
 
 

@@ -2,7 +2,7 @@
 
 // CHECK-LABEL: func.func @scale_after_product
 // CHECK-SAME: %[[Q:.*]]: tensor<1x2x5x8xf32>, %[[K:.*]]: tensor<1x2x7x8xf32>, %[[V:.*]]: tensor<1x2x7x8xf32>
-// CHECK-NEXT: %[[Y:.*]] = onnx.node "Attention"(%[[Q]], %[[K]], %[[V]]) domain "mercer" opset 1 {scale = 1.250000e-01 : f32}
+// CHECK-NEXT: %[[Y:.*]] = onnx.node "Attention"(%[[Q]], %[[K]], %[[V]]) domain "mercer" opset 1 {scale = 1.250000e-01 : f64}
 // CHECK-NEXT: return %[[Y]]
 func.func @scale_after_product(%q: tensor<1x2x5x8xf32>, %k: tensor<1x2x7x8xf32>, %v: tensor<1x2x7x8xf32>) -> tensor<*xf32> {
   %s = arith.constant dense<8.0> : tensor<f32>
@@ -17,7 +17,7 @@ func.func @scale_after_product(%q: tensor<1x2x5x8xf32>, %k: tensor<1x2x7x8xf32>,
 // The product of queries and keys has a factor on each side, as torch writes d^-1/4,
 // and a guard against rows without a key.
 // CHECK-LABEL: func.func @split_scale_and_nan_guard
-// CHECK: onnx.node "Attention"(%arg0, %arg1, %arg2, %arg3) domain "mercer" opset 1 {scale = 2.500000e-01 : f32, zero_masked_rows = 1 : i64}
+// CHECK: onnx.node "Attention"(%arg0, %arg1, %arg2, %arg3) domain "mercer" opset 1 {scale = 2.500000e-01 : f64, zero_masked_rows = 1 : i64}
 // CHECK-NOT: onnx.node
 func.func @split_scale_and_nan_guard(%q: tensor<?x2x?x16xf32>, %k: tensor<?x2x?x16xf32>, %v: tensor<?x2x?x16xf32>, %m: tensor<?x1x?x?xf32>) -> tensor<*xf32> {
   %s = arith.constant dense<0.5> : tensor<f32>
@@ -36,7 +36,7 @@ func.func @split_scale_and_nan_guard(%q: tensor<?x2x?x16xf32>, %k: tensor<?x2x?x
 
 // GPT-2: scores that a causal mask does not keep become a low number.
 // CHECK-LABEL: func.func @where_mask
-// CHECK: onnx.node "Attention"(%arg0, %arg1, %arg2, %arg3) domain "mercer" opset 1 {masked_value = -1.000000e+04 : f32, scale = 1.250000e-01 : f32}
+// CHECK: onnx.node "Attention"(%arg0, %arg1, %arg2, %arg3) domain "mercer" opset 1 {masked_value = -1.000000e+04 : f32, scale = 1.250000e-01 : f64}
 func.func @where_mask(%q: tensor<1x2x5x64xf32>, %k: tensor<1x2x5x64xf32>, %v: tensor<1x2x5x64xf32>, %keep: tensor<1x1x5x5xi1>) -> tensor<*xf32> {
   %s = arith.constant dense<8.0> : tensor<f32>
   %low = arith.constant dense<-10000.0> : tensor<f32>
@@ -52,7 +52,7 @@ func.func @where_mask(%q: tensor<1x2x5x64xf32>, %k: tensor<1x2x5x64xf32>, %v: te
 // masked_fill: the condition is true where the key does not count.
 // CHECK-LABEL: func.func @where_mask_inverted
 // CHECK: %[[KEEP:.*]] = onnx.node "Not"(%arg3)
-// CHECK: onnx.node "Attention"(%arg0, %arg1, %arg2, %[[KEEP]]) domain "mercer" opset 1 {scale = 1.000000e+00 : f32}
+// CHECK: onnx.node "Attention"(%arg0, %arg1, %arg2, %[[KEEP]]) domain "mercer" opset 1 {scale = 1.000000e+00 : f64}
 func.func @where_mask_inverted(%q: tensor<1x2x5x64xf32>, %k: tensor<1x2x5x64xf32>, %v: tensor<1x2x5x64xf32>, %drop: tensor<1x1x5x5xi1>) -> tensor<*xf32> {
   %low = arith.constant dense<0xFF800000> : tensor<f32>
   %kt = onnx.node "Transpose"(%k) opset 13 {perm = array<i64: 0, 1, 3, 2>} : (tensor<1x2x5x64xf32>) -> tensor<*xf32>
@@ -78,7 +78,7 @@ func.func @keys_in_one_transpose(%q0: tensor<1x5x2x64xf32>, %k0: tensor<1x5x2x64
 }
 
 // CHECK-LABEL: func.func @keys_given_transposed
-// CHECK: onnx.node "Attention"(%arg0, %arg1, %arg2) domain "mercer" opset 1 {key_transposed = 1 : i64, scale = 1.000000e+00 : f32}
+// CHECK: onnx.node "Attention"(%arg0, %arg1, %arg2) domain "mercer" opset 1 {key_transposed = 1 : i64, scale = 1.000000e+00 : f64}
 func.func @keys_given_transposed(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>) -> tensor<*xf32> {
   %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
   %w = onnx.node "Softmax"(%p) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
@@ -144,7 +144,7 @@ func.func @fused_qkv(%qkv: tensor<3x1x2x5x8xf32>) -> tensor<*xf32> {
 }
 
 // CHECK-LABEL: func.func @soft_cap
-// CHECK: onnx.node "Attention"({{.*}}) domain "mercer" opset 1 {key_transposed = 1 : i64, scale = 1.250000e-01 : f32, softcap = 5.000000e+01 : f32}
+// CHECK: onnx.node "Attention"({{.*}}) domain "mercer" opset 1 {key_transposed = 1 : i64, scale = 1.250000e-01 : f64, softcap = 5.000000e+01 : f64}
 func.func @soft_cap(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>) -> tensor<*xf32> {
   %s = arith.constant dense<0.125> : tensor<f32>
   %cap = arith.constant dense<50.0> : tensor<f32>

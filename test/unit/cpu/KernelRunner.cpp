@@ -27,6 +27,7 @@ std::unique_ptr<KernelRunner> KernelRunner::create(const std::string &text,
   DialectRegistry registry;
   registerAllDialects(registry);
   registerAllExtensions(registry);
+  registerCpuTranslations(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     error += diagnostic.str() + "\n";
