@@ -7,17 +7,20 @@
 using namespace mercer;
 
 namespace {
-constexpr Stage stages[] = {
-    Stage::Import, Stage::Simplify,   Stage::Fuse,      Stage::Schedule, Stage::Layout,
-    Stage::Tile,   Stage::Distribute, Stage::Bufferize, Stage::Target};
-constexpr llvm::StringLiteral names[] = {
-    "import", "simplify", "fuse", "schedule", "layout", "tile", "distribute", "bufferize", "target"};
+constexpr Stage stages[] = {Stage::Import,     Stage::Simplify,  Stage::Fuse,
+                            Stage::Schedule,   Stage::Layout,    Stage::Tile,
+                            Stage::Distribute, Stage::Bufferize, Stage::Target};
+constexpr llvm::StringLiteral names[] = {"import",     "simplify",  "fuse",
+                                         "schedule",   "layout",    "tile",
+                                         "distribute", "bufferize", "target"};
 static_assert(std::size(stages) == std::size(names));
 } // namespace
 
 llvm::ArrayRef<Stage> mercer::allStages() { return stages; }
 
-llvm::StringRef mercer::stageName(Stage stage) { return names[static_cast<size_t>(stage)]; }
+llvm::StringRef mercer::stageName(Stage stage) {
+  return names[static_cast<size_t>(stage)];
+}
 
 std::optional<Stage> mercer::parseStage(llvm::StringRef name) {
   for (size_t i = 0; i < std::size(names); ++i)

@@ -20,7 +20,8 @@ TEST(TargetInfo, TravelsThroughTheModuleAttribute) {
   info.vectorBits = 512;
   info.vectorRegisters = 32;
   info.hasFma = info.hasMaskedAccess = true;
-  module->getOperation()->setAttr(TargetInfo::attrName(), info.toAttr(&context));
+  module->getOperation()->setAttr(TargetInfo::attrName(),
+                                  info.toAttr(&context));
 
   TargetInfo read = TargetInfo::get(*module);
   EXPECT_EQ(read.cpu, info.cpu);
