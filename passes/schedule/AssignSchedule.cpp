@@ -11,6 +11,7 @@
 #include "mlir/IR/AffineExprVisitor.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace mercer;
@@ -191,10 +192,10 @@ static DictionaryAttr toAttr(OpBuilder &b, const Schedule &schedule,
     add("rhs_panel", b.getI64IntegerAttr(schedule.rhsPanel));
   add("why", b.getStringAttr(schedule.why));
   if (!group.refused.empty()) {
-    SmallVector<Attribute> lines;
+    llvm::SmallSetVector<Attribute, 4> lines;
     for (const std::string &line : group.refused)
-      lines.push_back(b.getStringAttr(line));
-    add("refused", b.getArrayAttr(lines));
+      lines.insert(b.getStringAttr(line));
+    add("not_fused", b.getArrayAttr(lines.getArrayRef()));
   }
   add("flops", b.getI64IntegerAttr(static_cast<int64_t>(shape.flops)));
   add("bytes", b.getI64IntegerAttr(static_cast<int64_t>(shape.bytes)));
