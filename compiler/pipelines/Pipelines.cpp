@@ -113,7 +113,7 @@ Stage mercer::guessStage(ModuleOp module) {
   if (launches)
     return Stage::Bufferize;
   if (grids)
-    return Stage::Distribute;
+    return Stage::Tile;
   return kernels ? Stage::Layout : Stage::Simplify;
 }
 

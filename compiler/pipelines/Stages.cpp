@@ -7,12 +7,12 @@
 using namespace mercer;
 
 namespace {
-constexpr Stage stages[] = {Stage::Import,     Stage::Simplify,  Stage::Fuse,
-                            Stage::Schedule,   Stage::Layout,    Stage::Tile,
-                            Stage::Distribute, Stage::Bufferize, Stage::Target};
-constexpr llvm::StringLiteral names[] = {"import",     "simplify",  "fuse",
-                                         "schedule",   "layout",    "tile",
-                                         "distribute", "bufferize", "target"};
+constexpr Stage stages[] = {Stage::Import,    Stage::Simplify,   Stage::Fuse,
+                            Stage::Schedule,  Stage::Layout,     Stage::Tile,
+                            Stage::Bufferize, Stage::Distribute, Stage::Target};
+constexpr llvm::StringLiteral names[] = {"import",    "simplify",   "fuse",
+                                         "schedule",  "layout",     "tile",
+                                         "bufferize", "distribute", "target"};
 static_assert(std::size(stages) == std::size(names));
 } // namespace
 

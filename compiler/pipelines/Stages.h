@@ -21,8 +21,8 @@ enum class Stage {
   Schedule,
   Layout,
   Tile,
-  Distribute,
   Bufferize,
+  Distribute,
   Target,
 };
 

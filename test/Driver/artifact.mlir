@@ -12,7 +12,7 @@
 // Every stage continues to the same bytes.
 // RUN: mercerc %t/stages/1-simplify.mlir -o %t/s1.so --cpu=x86-64-v3 && mercer-run %t/s1.so --random-inputs=1 --expect y=%t/y.npy
 // RUN: mercerc %t/stages/4-layout.mlir -o %t/s4.so --cpu=x86-64-v3 --from-stage=layout && mercer-run %t/s4.so --random-inputs=1 --expect y=%t/y.npy
-// RUN: mercerc %t/stages/7-bufferize.mlir -o %t/s7.so --cpu=x86-64-v3 && mercer-run %t/s7.so --random-inputs=1 --expect y=%t/y.npy
+// RUN: mercerc %t/stages/6-bufferize.mlir -o %t/s7.so --cpu=x86-64-v3 && mercer-run %t/s7.so --random-inputs=1 --expect y=%t/y.npy
 
 // EXPLAIN: contract
 // EXPLAIN: why

@@ -43,7 +43,7 @@ Compiles MODEL (.onnx, or .mlir at any stage) to one shared object.
   --quiet                  errors only
   --help, --version
 
-Stages: import, simplify, fuse, schedule, layout, tile, distribute, bufferize,
+Stages: import, simplify, fuse, schedule, layout, tile, bufferize, distribute,
 target. Exit status: 0 done, 2 wrong use, 3 input refused, 4 failed while
 running. See docs/cli.md.
 )";

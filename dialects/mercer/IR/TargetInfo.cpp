@@ -20,7 +20,7 @@ DictionaryAttr TargetInfo::toAttr(MLIRContext *context) const {
   auto named = [&](StringRef name, Attribute value) {
     return b.getNamedAttr(name, value);
   };
-  return b.getDictionaryAttr({
+  SmallVector<NamedAttribute> entries = {
       named("kind", b.getStringAttr(kind)),
       named("cpu", b.getStringAttr(cpu)),
       named("features", b.getStringAttr(features)),
@@ -30,7 +30,16 @@ DictionaryAttr TargetInfo::toAttr(MLIRContext *context) const {
       named("l2", b.getI64IntegerAttr(l2Bytes)),
       named("fma", b.getBoolAttr(hasFma)),
       named("masked_access", b.getBoolAttr(hasMaskedAccess)),
-  });
+  };
+  if (isGpu()) {
+    entries.push_back(named("threads", b.getI64IntegerAttr(threads)));
+    entries.push_back(named("subgroup", b.getI64IntegerAttr(subgroup)));
+    entries.push_back(named("shared", b.getI64IntegerAttr(sharedBytes)));
+    entries.push_back(
+        named("thread_registers", b.getI64IntegerAttr(threadRegisters)));
+    entries.push_back(named("matrix_units", b.getBoolAttr(hasMatrixUnits)));
+  }
+  return b.getDictionaryAttr(entries);
 }
 
 TargetInfo TargetInfo::fromAttr(DictionaryAttr attr) {
@@ -56,5 +65,10 @@ TargetInfo TargetInfo::fromAttr(DictionaryAttr attr) {
   integer("l2", info.l2Bytes);
   boolean("fma", info.hasFma);
   boolean("masked_access", info.hasMaskedAccess);
+  integer("threads", info.threads);
+  integer("subgroup", info.subgroup);
+  integer("shared", info.sharedBytes);
+  integer("thread_registers", info.threadRegisters);
+  boolean("matrix_units", info.hasMatrixUnits);
   return info;
 }

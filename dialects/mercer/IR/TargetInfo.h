@@ -32,6 +32,19 @@ struct TargetInfo {
   /// Fused multiply-add, and masked memory accesses, at vector width.
   bool hasFma = false;
   bool hasMaskedAccess = false;
+  /// GPUs: invocations of a workgroup, how many of them in a row may exchange
+  /// registers, bytes of memory that they share, and 32-bit registers that one
+  /// may use. One invocation and nothing shared on a CPU.
+  int64_t threads = 1;
+  int64_t subgroup = 1;
+  int64_t sharedBytes = 0;
+  int64_t threadRegisters = 0;
+  /// Warp-wide matrix products, matrix loads and asynchronous copies to shared
+  /// memory (`mma.sync`, `ldmatrix`, `cp.async`).
+  bool hasMatrixUnits = false;
+
+  /// Tiles are computed by workgroups: `distribute` follows `bufferize`.
+  bool isGpu() const { return threads > 1; }
 
   /// Lanes of one vector register for elements of `bits` bits; at least 1.
   int64_t lanes(int64_t bits) const {
