@@ -39,20 +39,6 @@ def CpuOutlinePhases : Pass<"mercer-cpu-outline-phases", "::mlir::ModuleOp"> {
   ];
 }
 
-def CpuExpandMath : Pass<"mercer-expand-math"> {
-  let summary = "Write math functions and narrow floats as plain arithmetic";
-  let description = [{
-    Elementary functions become polynomials in arith, on scalars or vectors, of
-    f32 and f64; f16 and bf16 are computed in f32. Nothing that a run-time
-    library would have to supply is left. Errors are listed in
-    docs/backends-cpu.md.
-  }];
-  let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
-    "::mlir::LLVM::LLVMDialect"
-  ];
-}
-
 def CpuVectorizeLinalg : Pass<"mercer-cpu-vectorize-linalg"> {
   let summary = "Write linalg ops on buffers as register-blocked vector loops";
   let description = [{

@@ -2,6 +2,7 @@
 
 #include "backends/cpu/CpuBackend.h"
 #include "backends/cpu/Passes.h"
+#include "passes/math/Passes.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -16,7 +17,7 @@ void mercer::buildCpuKernelPipeline(OpPassManager &pm) {
   // Affine sizes are still there: they bound what edge tiles can be.
   functions.addPass(createCpuVectorizeLinalg());
   functions.addPass(createLowerAffinePass());
-  functions.addPass(createCpuExpandMath());
+  functions.addPass(createExpandMath());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());
   functions.addPass(createLoopInvariantCodeMotionPass());

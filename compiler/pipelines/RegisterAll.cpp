@@ -11,6 +11,7 @@
 #include "passes/fuse/Passes.h"
 #include "passes/host/Passes.h"
 #include "passes/layout/Passes.h"
+#include "passes/math/Passes.h"
 #include "passes/onnx/Passes.h"
 #include "passes/raise/Passes.h"
 #include "passes/schedule/Passes.h"
@@ -39,5 +40,6 @@ void mercer::registerAllMercerPasses() {
   registerMercerSchedulePasses();
   registerMercerLayoutPasses();
   registerMercerTilingPasses();
+  registerMercerMathPasses();
   registerStagePipelines();
 }

@@ -1,14 +1,14 @@
 //===- Narrow.cpp - conversions of 16-bit floats in integer arithmetic ----===//
 
-#include "backends/cpu/math/Builder.h"
+#include "passes/math/Builder.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace mercer;
-using namespace mercer::cpu;
+using namespace mercer::formula;
 
-Value mercer::cpu::extendHalf(MathBuilder &m, Value half) {
+Value mercer::formula::extendHalf(MathBuilder &m, Value half) {
   Value raw = arith::BitcastOp::create(m.b, m.like(m.b.getI16Type()), half);
   Value wide = arith::ExtUIOp::create(m.b, m.intType(), raw);
   Value sign = m.shl(m.iand(wide, m.i(0x8000)), 16);
@@ -24,7 +24,7 @@ Value mercer::cpu::extendHalf(MathBuilder &m, Value half) {
   return m.fromBits(m.ior(result, sign));
 }
 
-Value mercer::cpu::truncateToHalf(MathBuilder &m, Value x) {
+Value mercer::formula::truncateToHalf(MathBuilder &m, Value x) {
   Value all = m.bits(x);
   Value sign = m.shr(m.iand(all, m.i(0x80000000)), 16);
   Value size = m.iand(all, m.i(0x7fffffff));
@@ -50,7 +50,7 @@ Value mercer::cpu::truncateToHalf(MathBuilder &m, Value x) {
   return arith::BitcastOp::create(m.b, m.like(m.b.getF16Type()), narrow);
 }
 
-Value mercer::cpu::truncateToBFloat(MathBuilder &m, Value x, Type to) {
+Value mercer::formula::truncateToBFloat(MathBuilder &m, Value x, Type to) {
   Value all = m.bits(x);
   Value lowest = m.iand(m.shr(all, 16), m.i(1));
   Value rounded = m.shr(m.iadd(m.iadd(all, m.i(0x7fff)), lowest), 16);
@@ -61,7 +61,7 @@ Value mercer::cpu::truncateToBFloat(MathBuilder &m, Value x, Type to) {
   return arith::BitcastOp::create(m.b, to, narrow);
 }
 
-Value mercer::cpu::narrowToOdd(MathBuilder &m, Value x) {
+Value mercer::formula::narrowToOdd(MathBuilder &m, Value x) {
   // `m` is a builder of the f32 type; x is f64 of the same shape.
   Value f = arith::TruncFOp::create(m.b, m.type, x);
   Value back = arith::ExtFOp::create(m.b, x.getType(), f);

@@ -1,6 +1,6 @@
 //===- Builder.cpp - arithmetic for math expansions -----------------------===//
 
-#include "backends/cpu/math/Builder.h"
+#include "passes/math/Builder.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -8,7 +8,7 @@
 
 using namespace mlir;
 using namespace mercer;
-using namespace mercer::cpu;
+using namespace mercer::formula;
 
 Type MathBuilder::like(Type element) {
   if (auto vector = dyn_cast<VectorType>(type))

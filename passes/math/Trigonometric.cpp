@@ -4,13 +4,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "backends/cpu/math/Builder.h"
+#include "passes/math/Builder.h"
 
 #include <limits>
 
 using namespace mlir;
 using namespace mercer;
-using namespace mercer::cpu;
+using namespace mercer::formula;
 
 static constexpr double inf = std::numeric_limits<double>::infinity();
 static constexpr double notANumber = std::numeric_limits<double>::quiet_NaN();
@@ -63,14 +63,14 @@ static Value finite(MathBuilder &m, Value x, Value result) {
   return m.select(m.isInf(x), m.c(notANumber), result);
 }
 
-Value mercer::cpu::sin(MathBuilder &m, Value x) {
+Value mercer::formula::sin(MathBuilder &m, Value x) {
   Turned t = reduce(m, x);
   Value result = m.select(t.odd, cosReduced(m, t.rest), sinReduced(m, t.rest));
   result = m.select(t.back, m.neg(result), result);
   result = m.select(m.equal(x, m.c(0)), x, result);
   return finite(m, x, result);
 }
-Value mercer::cpu::cos(MathBuilder &m, Value x) {
+Value mercer::formula::cos(MathBuilder &m, Value x) {
   Turned t = reduce(m, x);
   Value result = m.select(t.odd, sinReduced(m, t.rest), cosReduced(m, t.rest));
   // Quadrants 1 and 2 are negative.
@@ -78,7 +78,7 @@ Value mercer::cpu::cos(MathBuilder &m, Value x) {
   result = m.select(negative, m.neg(result), result);
   return finite(m, x, result);
 }
-Value mercer::cpu::tan(MathBuilder &m, Value x) {
+Value mercer::formula::tan(MathBuilder &m, Value x) {
   Turned t = reduce(m, x);
   Value s = sinReduced(m, t.rest), c = cosReduced(m, t.rest);
   Value result = m.div(m.select(t.odd, m.neg(c), s), m.select(t.odd, s, c));
@@ -102,7 +102,7 @@ static Value atanUnit(MathBuilder &m, Value x) {
   return m.select(upper, m.add(value, m.c(pi / 4)), value);
 }
 
-Value mercer::cpu::atan(MathBuilder &m, Value x) {
+Value mercer::formula::atan(MathBuilder &m, Value x) {
   Value size = m.abs(x);
   Value large = m.less(m.c(1), size);
   Value unit = m.select(large, m.div(m.c(1), size), size);
@@ -111,7 +111,7 @@ Value mercer::cpu::atan(MathBuilder &m, Value x) {
   return m.withSignOf(value, x);
 }
 
-Value mercer::cpu::atan2(MathBuilder &m, Value y, Value x) {
+Value mercer::formula::atan2(MathBuilder &m, Value y, Value x) {
   Value ay = m.abs(y), ax = m.abs(x);
   Value steep = m.less(ax, ay);
   Value ratio = m.div(m.select(steep, ax, ay), m.select(steep, ay, ax));
@@ -128,11 +128,11 @@ Value mercer::cpu::atan2(MathBuilder &m, Value y, Value x) {
   return m.select(m.either(m.isNaN(x), m.isNaN(y)), m.c(notANumber), value);
 }
 
-Value mercer::cpu::asin(MathBuilder &m, Value x) {
+Value mercer::formula::asin(MathBuilder &m, Value x) {
   Value other = m.sqrt(m.mul(m.sub(m.c(1), x), m.add(m.c(1), x)));
   return atan2(m, x, other);
 }
-Value mercer::cpu::acos(MathBuilder &m, Value x) {
+Value mercer::formula::acos(MathBuilder &m, Value x) {
   Value up = m.sqrt(m.sub(m.c(1), x)), right = m.sqrt(m.add(m.c(1), x));
   return m.mul(m.c(2), atan2(m, up, right));
 }

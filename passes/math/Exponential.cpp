@@ -6,14 +6,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "backends/cpu/math/Builder.h"
+#include "passes/math/Builder.h"
 
 #include <cmath>
 #include <limits>
 
 using namespace mlir;
 using namespace mercer;
-using namespace mercer::cpu;
+using namespace mercer::formula;
 
 static constexpr double inf = std::numeric_limits<double>::infinity();
 static constexpr double notANumber = std::numeric_limits<double>::quiet_NaN();
@@ -49,7 +49,7 @@ static Reduced reduceByLn2(MathBuilder &m, Value x) {
   return {n, m.fma(n, m.c(-low), r)};
 }
 
-Value mercer::cpu::exp(MathBuilder &m, Value x) {
+Value mercer::formula::exp(MathBuilder &m, Value x) {
   // Beyond these the result is 0 or infinity; the scaling gives both exactly.
   x = m.maxKeep(x, m.c(m.isDouble() ? -746.0 : -104.5));
   x = m.minKeep(x, m.c(m.isDouble() ? 710.0 : 89.0));
@@ -58,7 +58,7 @@ Value mercer::cpu::exp(MathBuilder &m, Value x) {
   return m.scale(p, e.n);
 }
 
-Value mercer::cpu::exp2(MathBuilder &m, Value x) {
+Value mercer::formula::exp2(MathBuilder &m, Value x) {
   x = m.maxKeep(x, m.c(m.isDouble() ? -1080.0 : -152.0));
   x = m.minKeep(x, m.c(m.isDouble() ? 1025.0 : 129.0));
   Value n = m.nearest(x);
@@ -74,7 +74,7 @@ Value mercer::cpu::exp2(MathBuilder &m, Value x) {
   return m.scale(p, n);
 }
 
-Value mercer::cpu::expm1(MathBuilder &m, Value x) {
+Value mercer::formula::expm1(MathBuilder &m, Value x) {
   Value clamped = m.maxKeep(x, m.c(m.isDouble() ? -40.0 : -20.0));
   clamped = m.minKeep(clamped, m.c(m.isDouble() ? 710.0 : 89.0));
   Reduced e = reduceByLn2(m, clamped);
@@ -138,7 +138,7 @@ static Value logFinite(MathBuilder &m, Value x) {
   return m.fma(parts.exponent, m.c(high), small);
 }
 
-Value mercer::cpu::log(MathBuilder &m, Value x) {
+Value mercer::formula::log(MathBuilder &m, Value x) {
   return logSpecial(m, x, logFinite(m, x));
 }
 
@@ -149,14 +149,14 @@ static Value logBase(MathBuilder &m, Value x, double perLog2, double perLn) {
       m.fma(parts.exponent, m.c(perLog2), m.mul(parts.mantissa, m.c(perLn)));
   return logSpecial(m, x, result);
 }
-Value mercer::cpu::log2(MathBuilder &m, Value x) {
+Value mercer::formula::log2(MathBuilder &m, Value x) {
   return logBase(m, x, 1, 1 / ln2);
 }
-Value mercer::cpu::log10(MathBuilder &m, Value x) {
+Value mercer::formula::log10(MathBuilder &m, Value x) {
   return logBase(m, x, 0x1.34413509f79ffp-2, 0x1.bcb7b1526e50ep-2);
 }
 
-Value mercer::cpu::log1p(MathBuilder &m, Value x) {
+Value mercer::formula::log1p(MathBuilder &m, Value x) {
   // log(u) + c / u, where c is what the sum u = 1 + x lost.
   Value u = m.add(m.c(1), x);
   Value lost = m.sub(x, m.sub(u, m.c(1)));
@@ -169,7 +169,7 @@ Value mercer::cpu::log1p(MathBuilder &m, Value x) {
   return m.select(m.equal(x, m.c(0)), x, result);
 }
 
-Value mercer::cpu::pow(MathBuilder &m, Value x, Value y) {
+Value mercer::formula::pow(MathBuilder &m, Value x, Value y) {
   Value size = m.abs(x);
   Value zero = m.c(0), one = m.c(1);
   // 2^(y log2 |x|). The product is kept in two parts: its rounding error would
@@ -218,7 +218,7 @@ Value mercer::cpu::pow(MathBuilder &m, Value x, Value y) {
   return m.select(m.either(m.equal(x, one), m.equal(y, zero)), one, result);
 }
 
-Value mercer::cpu::cbrt(MathBuilder &m, Value x) {
+Value mercer::formula::cbrt(MathBuilder &m, Value x) {
   // Subnormals are scaled up by a cube.
   Value tiny = m.less(m.abs(x), m.c(m.isDouble() ? 0x1p-1000 : 0x1p-120));
   double up = m.isDouble() ? 0x1p60 : 0x1p30;
@@ -278,7 +278,7 @@ static Value erfcFar(MathBuilder &m, Value x) {
   return m.div(m.mul(p, e), m.fma(x, m.c(2), m.c(1)));
 }
 
-Value mercer::cpu::erf(MathBuilder &m, Value x) {
+Value mercer::formula::erf(MathBuilder &m, Value x) {
   Value size = m.abs(x);
   Value far;
   if (m.isDouble()) {
@@ -298,7 +298,7 @@ Value mercer::cpu::erf(MathBuilder &m, Value x) {
   return m.select(m.isNaN(x), x, result);
 }
 
-Value mercer::cpu::erfc(MathBuilder &m, Value x) {
+Value mercer::formula::erfc(MathBuilder &m, Value x) {
   Value size = m.abs(x);
   Value far = erfcFar(m, m.maxKeep(m.minKeep(size, m.c(28)), m.c(0.95)));
   far = m.select(m.less(x, m.c(0)), m.sub(m.c(2), far), far);
@@ -311,7 +311,7 @@ Value mercer::cpu::erfc(MathBuilder &m, Value x) {
 // Hyperbolic functions and their inverses
 //===----------------------------------------------------------------------===//
 
-Value mercer::cpu::tanh(MathBuilder &m, Value x) {
+Value mercer::formula::tanh(MathBuilder &m, Value x) {
   Value size = m.abs(x);
   if (m.isDouble()) {
     Value t = expm1(m, m.mul(m.minKeep(size, m.c(22)), m.c(2)));
@@ -332,7 +332,7 @@ Value mercer::cpu::tanh(MathBuilder &m, Value x) {
   return m.select(m.less(size, m.c(0.625)), near, far);
 }
 
-Value mercer::cpu::sinh(MathBuilder &m, Value x) {
+Value mercer::formula::sinh(MathBuilder &m, Value x) {
   Value size = m.abs(x);
   Value t = expm1(m, m.minKeep(size, m.c(30)));
   Value near = m.mul(m.c(0.5), m.add(t, m.div(t, m.add(t, m.c(1)))));
@@ -342,7 +342,7 @@ Value mercer::cpu::sinh(MathBuilder &m, Value x) {
   return m.withSignOf(result, x);
 }
 
-Value mercer::cpu::cosh(MathBuilder &m, Value x) {
+Value mercer::formula::cosh(MathBuilder &m, Value x) {
   Value size = m.abs(x);
   Value e = exp(m, m.minKeep(size, m.c(30)));
   Value near = m.mul(m.c(0.5), m.add(e, m.div(m.c(1), e)));
@@ -351,7 +351,7 @@ Value mercer::cpu::cosh(MathBuilder &m, Value x) {
   return m.select(m.less(size, m.c(22)), near, far);
 }
 
-Value mercer::cpu::asinh(MathBuilder &m, Value x) {
+Value mercer::formula::asinh(MathBuilder &m, Value x) {
   Value size = m.abs(x);
   Value square = m.mul(size, size);
   Value root = m.sqrt(m.add(square, m.c(1)));
@@ -362,7 +362,7 @@ Value mercer::cpu::asinh(MathBuilder &m, Value x) {
   return m.withSignOf(result, x);
 }
 
-Value mercer::cpu::acosh(MathBuilder &m, Value x) {
+Value mercer::formula::acosh(MathBuilder &m, Value x) {
   Value t = m.sub(x, m.c(1));
   Value root = m.sqrt(m.fma(t, t, m.mul(t, m.c(2))));
   Value near = log1p(m, m.add(t, root));
@@ -372,7 +372,7 @@ Value mercer::cpu::acosh(MathBuilder &m, Value x) {
   return m.select(m.isNaN(x), x, result);
 }
 
-Value mercer::cpu::atanh(MathBuilder &m, Value x) {
+Value mercer::formula::atanh(MathBuilder &m, Value x) {
   Value size = m.abs(x);
   Value twice = m.add(size, size);
   Value result = m.mul(m.c(0.5), log1p(m, m.div(twice, m.sub(m.c(1), size))));

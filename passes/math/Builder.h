@@ -2,18 +2,18 @@
 //
 // Writes arith ops on one float type, scalar or vector, with the few target
 // facts that matter: whether multiply-add is one instruction, and whether a
-// power of two can be applied by one (AVX-512 scalef).
+// power of two can be applied by one (AVX-512 scalef). Used by every backend.
 //
 //===----------------------------------------------------------------------===//
-#ifndef MERCER_BACKENDS_CPU_MATH_BUILDER_H
-#define MERCER_BACKENDS_CPU_MATH_BUILDER_H
+#ifndef MERCER_PASSES_MATH_BUILDER_H
+#define MERCER_PASSES_MATH_BUILDER_H
 
 #include "dialects/mercer/IR/TargetInfo.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
-namespace mercer::cpu {
+namespace mercer::formula {
 
 class MathBuilder {
 public:
@@ -110,6 +110,6 @@ mlir::Value truncateToBFloat(MathBuilder &m, mlir::Value x, mlir::Type to);
 /// f64 to f32 rounded to odd, so that a second rounding to 16 bits is exact.
 mlir::Value narrowToOdd(MathBuilder &m, mlir::Value x);
 
-} // namespace mercer::cpu
+} // namespace mercer::formula
 
 #endif

@@ -1,19 +1,24 @@
 //===- ExpandMath.cpp - math functions as plain arithmetic ----------------===//
+//
+// Which form a function takes is decided by the facts of `mercer.target`: what
+// the target does in one instruction stays, everything else is written out.
+//
+//===----------------------------------------------------------------------===//
 
-#include "backends/cpu/Passes.h"
-#include "backends/cpu/math/Builder.h"
+#include "passes/math/Builder.h"
+#include "passes/math/Passes.h"
 
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace mercer {
-#define GEN_PASS_DEF_CPUEXPANDMATH
-#include "backends/cpu/Passes.h.inc"
+#define GEN_PASS_DEF_EXPANDMATH
+#include "passes/math/Passes.h.inc"
 } // namespace mercer
 
 using namespace mlir;
 using namespace mercer;
-using namespace mercer::cpu;
+using namespace mercer::formula;
 
 static Type element(Type type) { return getElementTypeOrSelf(type); }
 static bool isNarrow(Type type) {
@@ -37,7 +42,10 @@ struct Form {
 class Expander {
 public:
   Expander(const TargetInfo &target) : target(target) {
-    hasHalf = StringRef(target.features).contains("+f16c");
+    bool cuda = target.kind == "cuda";
+    hasHalf = cuda || StringRef(target.features).contains("+f16c");
+    hasBFloatRounding = cuda;
+    hasMaximum = cuda;
   }
   void expand(Operation *op);
 
@@ -57,12 +65,19 @@ private:
                   Value (*function)(MathBuilder &, Value, Value));
 
   const TargetInfo &target;
-  bool hasHalf;
+  /// Conversions of f16 in both directions, of f32 to bf16, and a maximum that
+  /// propagates NaN, as single instructions.
+  bool hasHalf, hasBFloatRounding, hasMaximum;
 };
 
-struct CpuExpandMathPass : mercer::impl::CpuExpandMathBase<CpuExpandMathPass> {
+struct ExpandMathPass : mercer::impl::ExpandMathBase<ExpandMathPass> {
   void runOnOperation() override {
     TargetInfo target = TargetInfo::get(getOperation());
+    // Every GPU fuses; no GPU has the vector instructions of a CPU.
+    if (target.kind != "cpu") {
+      target.hasFma = true;
+      target.hasMaskedAccess = false;
+    }
     Expander expander(target);
     SmallVector<Operation *> ops;
     getOperation()->walk([&](Operation *op) {
@@ -148,10 +163,12 @@ void Expander::expandTruncate(arith::TruncFOp op) {
     x = narrowToOdd(m, x);
   else if (element(to).isF16() && hasHalf)
     return;
-  if (!element(to).isF16())
-    replace(op, truncateToBFloat(m, x, to));
-  else if (hasHalf)
+  else if (element(to).isBF16() && hasBFloatRounding)
+    return;
+  if (element(to).isF16() ? hasHalf : hasBFloatRounding)
     replace(op, arith::TruncFOp::create(m.b, to, x));
+  else if (!element(to).isF16())
+    replace(op, truncateToBFloat(m, x, to));
   else
     replace(op, truncateToHalf(m, x));
 }
@@ -159,6 +176,8 @@ void Expander::expandTruncate(arith::TruncFOp op) {
 /// One max or min instruction where NaN is impossible or one side is a number,
 /// three otherwise.
 void Expander::expandMaximum(Operation *op, bool max, bool keepNaN) {
+  if (hasMaximum && element(op->getResult(0).getType()).isF32())
+    return;
   OpBuilder b(op);
   MathBuilder m(b, op->getLoc(), op->getResult(0).getType(), target);
   Value x = op->getOperand(0), y = op->getOperand(1);
@@ -312,10 +331,11 @@ void Expander::expand(Operation *op) {
     Value chosen = arith::SelectOp::create(b, select.getCondition(), a, c);
     return replace(op, arith::BitcastOp::create(b, type, chosen));
   }
-  auto builder = [&] {
+  auto builderOf = [&](Value value) {
     OpBuilder b(op);
-    return MathBuilder(b, op->getLoc(), op->getResult(0).getType(), target);
+    return MathBuilder(b, op->getLoc(), value.getType(), target);
   };
+  auto builder = [&] { return builderOf(op->getResult(0)); };
   llvm::TypeSwitch<Operation *>(op)
       .Case([&](arith::MaximumFOp o) { expandMaximum(o, true, true); })
       .Case([&](arith::MinimumFOp o) { expandMaximum(o, false, true); })
@@ -323,6 +343,30 @@ void Expander::expand(Operation *op) {
       .Case([&](arith::MinNumFOp o) { expandMaximum(o, false, false); })
       .Case([&](arith::RemFOp o) { expandRemainder(o); })
       .Case([&](math::IPowIOp o) { expandIntegerPower(o); })
+      .Case([&](math::AbsIOp o) {
+        MathBuilder m = builder();
+        Value zero = arith::ConstantOp::create(m.b, m.b.getZeroAttr(m.type));
+        Value negated = m.isub(zero, o.getOperand());
+        replace(o, arith::MaxSIOp::create(m.b, o.getOperand(), negated));
+      })
+      .Case([&](math::IsNaNOp o) {
+        MathBuilder m = builderOf(o.getOperand());
+        replace(o, m.isNaN(o.getOperand()));
+      })
+      .Case([&](math::IsInfOp o) {
+        MathBuilder m = builderOf(o.getOperand());
+        replace(o, m.isInf(o.getOperand()));
+      })
+      .Case([&](math::IsFiniteOp o) {
+        MathBuilder m = builderOf(o.getOperand());
+        Value infinity = m.c(std::numeric_limits<double>::infinity());
+        replace(o, m.less(m.abs(o.getOperand()), infinity));
+      })
+      .Case([&](math::ClampFOp o) {
+        // max, then min; the value wins where it is not a number.
+        MathBuilder m = builder();
+        replace(o, m.minKeep(m.maxKeep(o.getValue(), o.getMin()), o.getMax()));
+      })
       .Case([&](math::FmaOp o) {
         if (target.hasFma)
           return;
