@@ -2,12 +2,13 @@
 
 #include "backends/cpu/Passes.h"
 
+#include "passes/kernels/Phases.h"
+
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/SCF/Transforms/Transforms.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
-#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace mercer {
 #define GEN_PASS_DEF_CPUOUTLINEPHASES
@@ -99,12 +100,6 @@ FailureOr<Value> ParamReader::read(Type type) {
   return bits;
 }
 
-/// One phase: a forall, or a run of other ops with effects, as a single tile.
-struct Phase {
-  scf::ForallOp forall;
-  SmallVector<Operation *> ops;
-};
-
 struct CpuOutlinePhasesPass
     : mercer::impl::CpuOutlinePhasesBase<CpuOutlinePhasesPass> {
   using CpuOutlinePhasesBase::CpuOutlinePhasesBase;
@@ -118,61 +113,6 @@ struct CpuOutlinePhasesPass
 };
 
 } // namespace
-
-/// What may be written again in every phase; scratch that one phase uses too.
-static bool isShared(Operation *op) {
-  return op->hasTrait<OpTrait::IsTerminator>() || isMemoryEffectFree(op) ||
-         isa<memref::LoadOp, memref::AllocaOp, memref::AllocOp,
-             memref::DeallocOp>(op);
-}
-
-/// Everything that is written outside the phases and may be computed again.
-static LogicalResult cloneShared(OpBuilder &b, Block &body, Operation *until,
-                                 IRMapping &mapping) {
-  for (Operation &op : body) {
-    if (&op == until)
-      break;
-    if (isShared(&op) && !op.hasTrait<OpTrait::IsTerminator>() &&
-        !isa<scf::ForallOp, memref::DeallocOp>(op))
-      b.clone(op, mapping);
-  }
-  return success();
-}
-
-/// Ceil of (upper - lower) / step, at least 0.
-static Value tripCount(ImplicitLocOpBuilder &b, Value lower, Value upper,
-                       Value step) {
-  Value span = arith::SubIOp::create(b, upper, lower);
-  Value zero = arith::ConstantIndexOp::create(b, 0);
-  span = arith::MaxSIOp::create(b, span, zero);
-  return arith::CeilDivUIOp::create(b, span, step);
-}
-
-namespace {
-struct Grid {
-  SmallVector<Value> lower, step, count;
-};
-} // namespace
-
-static Grid readGrid(ImplicitLocOpBuilder &b, scf::ForallOp forall,
-                     IRMapping &mapping) {
-  Grid grid;
-  auto value = [&](OpFoldResult v) -> Value {
-    if (auto attr = dyn_cast<Attribute>(v))
-      return arith::ConstantIndexOp::create(b,
-                                            cast<IntegerAttr>(attr).getInt());
-    return mapping.lookupOrDefault(cast<Value>(v));
-  };
-  for (auto [lower, upper, step] :
-       llvm::zip(forall.getMixedLowerBound(), forall.getMixedUpperBound(),
-                 forall.getMixedStep())) {
-    grid.lower.push_back(value(lower));
-    grid.step.push_back(value(step));
-    grid.count.push_back(
-        tripCount(b, grid.lower.back(), value(upper), grid.step.back()));
-  }
-  return grid;
-}
 
 /// Buffers of a tile: on the stack, or at fixed offsets of `scratch` when they
 /// are too large for it. Returns the bytes of `scratch` that are used.
@@ -252,7 +192,8 @@ CpuOutlinePhasesPass::outlinePhase(func::FuncOp kernel, Phase &phase,
                << argument.getType();
       mapping.map(argument, *value);
     }
-    return cloneShared(b, kernel.getBody().front(), first, mapping);
+    cloneSharedOps(b, kernel, first, mapping);
+    return success();
   };
 
   {
@@ -265,11 +206,13 @@ CpuOutlinePhasesPass::outlinePhase(func::FuncOp kernel, Phase &phase,
       return failure();
     Value tiles = arith::ConstantIndexOp::create(b, 1);
     if (phase.forall)
-      for (Value count : readGrid(b, phase.forall, mapping).count)
+      for (Value count : readPhaseGrid(b, phase.forall, mapping).count)
         tiles = arith::MulIOp::create(b, tiles, count);
     func::ReturnOp::create(
         b, arith::IndexCastOp::create(b, i64, tiles).getResult());
   }
+  if (gridsOnly)
+    return success();
 
   auto function = func::FuncOp::create(
       outer, loc, name,
@@ -280,9 +223,9 @@ CpuOutlinePhasesPass::outlinePhase(func::FuncOp kernel, Phase &phase,
     return failure();
   Block &entry = function.getBody().front();
   // What all tiles compute alike stays outside the loop over them.
-  Grid grid;
+  PhaseGrid grid;
   if (phase.forall)
-    grid = readGrid(b, phase.forall, mapping);
+    grid = readPhaseGrid(b, phase.forall, mapping);
   auto index = [&](Value word) -> Value {
     return arith::IndexCastOp::create(b, b.getIndexType(), word);
   };
@@ -295,19 +238,7 @@ CpuOutlinePhasesPass::outlinePhase(func::FuncOp kernel, Phase &phase,
     for (Operation *op : phase.ops)
       b.clone(*op, mapping);
   } else {
-    // The last grid dimension is the fastest.
-    Value rest = tiles.getInductionVar();
-    SmallVector<Value> ivs(grid.count.size());
-    for (unsigned dim = grid.count.size(); dim-- > 0;) {
-      Value at = rest;
-      if (dim > 0) {
-        at = arith::RemUIOp::create(b, rest, grid.count[dim]);
-        rest = arith::DivUIOp::create(b, rest, grid.count[dim]);
-      }
-      ivs[dim] = arith::AddIOp::create(
-          b, grid.lower[dim],
-          arith::MulIOp::create(b, at, grid.step[dim]).getResult());
-    }
+    SmallVector<Value> ivs = grid.positions(b, tiles.getInductionVar());
     mapping.map(phase.forall.getInductionVars(), ivs);
     for (Operation &op : phase.forall.getBody()->without_terminator())
       b.clone(op, mapping);
@@ -325,64 +256,10 @@ CpuOutlinePhasesPass::outlinePhase(func::FuncOp kernel, Phase &phase,
 LogicalResult
 CpuOutlinePhasesPass::outline(func::FuncOp kernel,
                               const LLVMTypeConverter &converter) {
-  if (!kernel.getBody().hasOneBlock() || kernel.getNumResults() != 0)
-    return kernel.emitError(
-        "[E3105] expects a kernel of one block without results");
-  SmallVector<Phase> phases;
-  bool open = false;
-  for (Operation &op : kernel.getBody().front()) {
-    if (auto forall = dyn_cast<scf::ForallOp>(op)) {
-      if (forall.getNumResults() != 0)
-        return forall.emitError(
-            "[E3102] expects buffers, found tensor results");
-      phases.push_back({forall, {&op}});
-      open = false;
-    } else if (!isShared(&op)) {
-      if (!open)
-        phases.push_back({});
-      phases.back().ops.push_back(&op);
-      open = true;
-    }
-  }
-  // Scratch is private to a tile: no value of it reaches another phase.
-  auto phaseOf = [&](Operation *user) {
-    Operation *top = kernel.getBody().front().findAncestorOpInBlock(*user);
-    for (auto [number, phase] : llvm::enumerate(phases))
-      if (llvm::is_contained(phase.ops, top))
-        return static_cast<int64_t>(number);
-    return int64_t(-1);
-  };
-  for (Operation &op : kernel.getBody().front()) {
-    if (!isa<memref::AllocaOp, memref::AllocOp>(op))
-      continue;
-    int64_t owner = -1;
-    SmallVector<Value> views{op.getResult(0)};
-    while (!views.empty())
-      for (Operation *user : views.pop_back_val().getUsers()) {
-        int64_t phase = phaseOf(user);
-        if (phase < 0) {
-          views.append(user->result_begin(), user->result_end());
-          continue;
-        }
-        if (owner >= 0 && owner != phase)
-          return op.emitError("[E3106] expects nothing but buffer arguments to "
-                              "pass from phase to phase");
-        owner = phase;
-      }
-  }
-  for (Phase &phase : phases)
-    if (!phase.forall)
-      for (Operation *op : phase.ops)
-        for (Value result : op->getResults())
-          for (Operation *user : result.getUsers()) {
-            Operation *top =
-                kernel.getBody().front().findAncestorOpInBlock(*user);
-            if (!llvm::is_contained(phase.ops, top))
-              return op->emitError(
-                  "[E3106] expects nothing but buffer arguments "
-                  "to pass from phase to phase");
-          }
-  for (auto [number, phase] : llvm::enumerate(phases))
+  FailureOr<SmallVector<Phase>> phases = readPhases(kernel);
+  if (failed(phases))
+    return failure();
+  for (auto [number, phase] : llvm::enumerate(*phases))
     if (failed(outlinePhase(kernel, phase, number, converter)))
       return failure();
   kernel.erase();

@@ -32,7 +32,9 @@ def CpuOutlinePhases : Pass<"mercer-cpu-outline-phases", "::mlir::ModuleOp"> {
   ];
   let options = [
     Option<"stackBytes", "stack-bytes", "int64_t", /*default=*/"262144",
-           "scratch of one tile that may live on the stack">
+           "scratch of one tile that may live on the stack">,
+    Option<"gridsOnly", "grids-only", "bool", /*default=*/"false",
+           "only count tiles: the phases themselves run on a device">
   ];
   let statistics = [
     Statistic<"numPhases", "phases", "Number of phases outlined">

@@ -2,8 +2,8 @@
 
 #include "backends/cpu/Passes.h"
 #include "backends/cpu/vectorize/Generator.h"
+#include "passes/kernels/LinalgForms.h"
 
-#include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -15,55 +15,6 @@ namespace mercer {
 using namespace mlir;
 using namespace mercer;
 using namespace mercer::cpu;
-
-/// Copies between buffers are element-wise ops too: the run-time function that
-/// strided copies would call does not exist here.
-static void copiesToLinalg(Operation *root) {
-  SmallVector<memref::CopyOp> copies;
-  root->walk([&](memref::CopyOp copy) { copies.push_back(copy); });
-  for (memref::CopyOp copy : copies) {
-    OpBuilder b(copy);
-    auto type = cast<MemRefType>(copy.getSource().getType());
-    AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
-    SmallVector<utils::IteratorType> iterators(type.getRank(),
-                                               utils::IteratorType::parallel);
-    linalg::GenericOp::create(
-        b, copy.getLoc(), TypeRange(), copy.getSource(), copy.getTarget(),
-        ArrayRef<AffineMap>{identity, identity}, iterators,
-        [](OpBuilder &nested, Location loc, ValueRange args) {
-          linalg::YieldOp::create(nested, loc, args.front());
-        });
-    copy.erase();
-  }
-}
-
-/// In a body with an accumulator, `previous + a * b` rounds once where the
-/// target can; all blocks of an op do the same, so results do not depend on
-/// the place of an element.
-static void fuseMultiplyAdd(linalg::GenericOp op) {
-  SmallVector<arith::AddFOp> sums;
-  for (Value previous : op.getRegionOutputArgs())
-    for (Operation *user : previous.getUsers())
-      if (auto sum = dyn_cast<arith::AddFOp>(user))
-        sums.push_back(sum);
-  for (arith::AddFOp sum : sums) {
-    if (!sum.getType().isF32() && !sum.getType().isF64())
-      continue;
-    for (unsigned side : {0u, 1u}) {
-      auto product = sum.getOperand(side).getDefiningOp<arith::MulFOp>();
-      Value other = sum.getOperand(1 - side);
-      if (!product || !product->hasOneUse() || !isa<BlockArgument>(other))
-        continue;
-      OpBuilder b(sum);
-      Value fused = math::FmaOp::create(b, sum.getLoc(), product.getLhs(),
-                                        product.getRhs(), other);
-      sum.replaceAllUsesWith(fused);
-      sum.erase();
-      product.erase();
-      break;
-    }
-  }
-}
 
 /// The fill that directly precedes `op` and writes exactly the buffer of its
 /// result `output`, if any; nothing in between touches memory.
@@ -132,17 +83,7 @@ LogicalResult CpuVectorizeLinalgPass::vectorize(linalg::GenericOp op,
                                                 const TargetInfo &target) {
   if (target.hasFma)
     fuseMultiplyAdd(op);
-  for (auto apply : llvm::make_early_inc_range(
-           op.getBody()->getOps<affine::AffineApplyOp>())) {
-    OpBuilder b(apply);
-    auto values =
-        affine::expandAffineMap(b, apply.getLoc(), apply.getAffineMap(),
-                                llvm::to_vector(apply.getMapOperands()));
-    if (values && values->size() == 1) {
-      apply.getResult().replaceAllUsesWith(values->front());
-      apply.erase();
-    }
-  }
+  expandAffineInBody(op);
   std::string why = "layout or bounds without a linear form";
   FailureOr<Nest> nest = readNest(op);
   FailureOr<Plan> plan = failure();
@@ -194,34 +135,11 @@ void CpuVectorizeLinalgPass::runOnOperation() {
   erased.clear();
   Operation *root = getOperation();
   TargetInfo target = TargetInfo::get(root);
-  copiesToLinalg(root);
-  IRRewriter rewriter(&getContext());
-  SmallVector<linalg::LinalgOp> named;
-  root->walk([&](linalg::LinalgOp op) {
-    if (!isa<linalg::GenericOp>(op.getOperation()))
-      named.push_back(op);
-  });
-  for (linalg::LinalgOp op : named) {
-    rewriter.setInsertionPoint(op);
-    SmallVector<NamedAttribute> hints(op->getDiscardableAttrs());
-    FailureOr<linalg::GenericOp> generic =
-        linalg::generalizeNamedOp(rewriter, op);
-    if (failed(generic)) {
-      op.emitError("[E3101] no generic form of this op");
-      return signalPassFailure();
-    }
-    for (NamedAttribute hint : hints)
-      (*generic)->setDiscardableAttr(hint.getName(), hint.getValue());
-  }
+  if (failed(toGenericForm(root)))
+    return signalPassFailure();
   SmallVector<linalg::GenericOp> ops;
   root->walk([&](linalg::GenericOp op) { ops.push_back(op); });
   // Last first: a reduction is planned while the fill before it still stands.
-  for (linalg::GenericOp op : llvm::reverse(ops)) {
-    if (op.getNumResults() != 0) {
-      op.emitError("[E3102] expects linalg on buffers, found tensors");
-      return signalPassFailure();
-    }
-  }
   for (linalg::GenericOp op : llvm::reverse(ops))
     if (!erased.contains(op) && failed(vectorize(op, target)))
       return signalPassFailure();
