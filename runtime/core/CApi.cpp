@@ -16,16 +16,18 @@
 using namespace mercer::rt;
 
 struct MercerContext {
-  explicit MercerContext(const MercerContextOptions &options) : impl(options) {}
+  MercerContext(const MercerContextOptions &options, Memory memory,
+                std::shared_ptr<Device> device)
+      : impl(options, memory, std::move(device)) {}
   Context impl;
 };
 struct MercerArtifact {
   std::shared_ptr<const Artifact> impl;
 };
 struct MercerSession {
-  MercerSession(std::shared_ptr<const Artifact> artifact, Memory memory,
-                int64_t capacity)
-      : impl(std::move(artifact), memory, capacity) {}
+  MercerSession(std::shared_ptr<const Artifact> artifact,
+                std::shared_ptr<Device> device, int64_t capacity)
+      : impl(std::move(artifact), std::move(device), capacity) {}
   Session impl;
 };
 
@@ -144,6 +146,10 @@ const char *mercer_version(void) { return versionString(); }
 // Context
 //===----------------------------------------------------------------------===//
 
+/// Bits of MercerContextOptions::flags that mean something.
+constexpr uint32_t knownFlags =
+    MERCER_CONTEXT_VALIDATE | MERCER_CONTEXT_POISON_OUTPUTS;
+
 static Status createContext(const MercerContextOptions *given,
                             std::unique_ptr<MercerContext> &result) {
   MercerContextOptions options;
@@ -152,25 +158,20 @@ static Status createContext(const MercerContextOptions *given,
     return status;
   if (options.device.type == 0 && options.device.id == 0)
     options.device.type = MERCER_DEVICE_CPU;
-  if (options.device.type != MERCER_DEVICE_CPU || options.device.id != 0)
-    return {Code::DeviceUnsupported, "mercer_context_create", ""};
   if (options.allocator &&
       (!options.allocator->allocate || !options.allocator->release))
     return nullArgument("mercer_context_create", "a function of the allocator");
   const MercerThreadPool *external = options.thread_pool;
   if (external && (!external->run || external->threads == 0))
     return nullArgument("mercer_context_create", "the thread pool");
-  uint32_t threads = options.threads ? options.threads : availableThreads();
-  // More threads than any machine has is a mistake, not a wish.
-  if (threads > 4096)
-    return {Code::InvalidArgument, "mercer_context_create",
-            "expects at most 4096 threads"};
-  auto context = std::make_unique<MercerContext>(options);
-  if (Status status = ThreadPool::create(
-          threads, external, context->impl.memory, context->impl.pool);
-      status.failed())
+  if (options.flags & ~knownFlags)
+    return {Code::StructVersion, "MercerContextOptions",
+            format("flags has unknown bits: 0x%x", options.flags)};
+  Memory memory(options.allocator);
+  std::shared_ptr<Device> device;
+  if (Status status = createDevice(options, memory, device); status.failed())
     return status;
-  result = std::move(context);
+  result = std::make_unique<MercerContext>(options, memory, std::move(device));
   return {};
 }
 
@@ -394,7 +395,7 @@ int32_t mercer_session_create(MercerContext *context, MercerArtifact *artifact,
     if (options.capacity < 0)
       return {Code::InvalidArgument, "mercer_session_create",
               "the capacity is negative"};
-    *session = new MercerSession(artifact->impl, impl.memory, options.capacity);
+    *session = new MercerSession(artifact->impl, impl.device, options.capacity);
     return {};
   });
 }
@@ -420,7 +421,7 @@ int32_t mercer_session_state(MercerContext *context, MercerSession *session,
     const ValueDesc &value = impl.artifact->entry(0).states[index];
     if (view)
       *view = {state.data,
-               {MERCER_DEVICE_CPU, 0},
+               impl.device->id(),
                static_cast<int32_t>(state.dims.size()),
                value.dtype,
                state.dims.data(),
@@ -500,6 +501,6 @@ int32_t mercer_run(MercerContext *context, const MercerArtifact *artifact,
 void mercer_tensor_release(MercerContext *context, MercerTensor *tensor) {
   if (!context || !tensor || !tensor->data)
     return;
-  context->impl.releaseOutput(tensor->data);
+  context->impl.releaseTensor(tensor->data);
   tensor->data = nullptr;
 }

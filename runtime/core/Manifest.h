@@ -51,7 +51,9 @@ struct SiteDesc {
 struct Manifest {
   uint32_t abiVersion = 0;
   std::string compiler;
+  std::string target; ///< kind of device: "cpu", "cuda", "vulkan"
   std::vector<std::string> cpuFeatures;
+  std::vector<std::string> deviceFeatures;
   std::vector<EntryDesc> entries;
   std::vector<SiteDesc> sites;
 

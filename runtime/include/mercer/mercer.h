@@ -159,6 +159,16 @@ typedef struct MercerProfiler {
   void *user;
 } MercerProfiler;
 
+enum MercerContextFlags {
+  /// Reports wrong use of the device by the runtime or an artifact as errors;
+  /// slow. On Vulkan it needs the validation layers to be installed.
+  /// MERCER_VULKAN_VALIDATION=1 in the environment does the same.
+  MERCER_CONTEXT_VALIDATE = 1,
+  /// Fills outputs that the context allocates, floating types with NaN, so that
+  /// elements that no kernel writes are seen.
+  MERCER_CONTEXT_POISON_OUTPUTS = 2
+};
+
 typedef struct MercerContextOptions {
   uint32_t struct_size;
   uint32_t threads;    ///< 0: as many as the process may use
@@ -168,6 +178,7 @@ typedef struct MercerContextOptions {
   const MercerThreadPool *thread_pool; ///< NULL: a pool of the context's own
   const MercerProfiler *profiler;      ///< NULL: none
   uint32_t collect_profile; ///< 1: keep events for mercer_profile_write
+  uint32_t flags;           ///< MercerContextFlags
 } MercerContextOptions;
 
 /// `options` may be NULL. On failure *context is NULL and the code says why.
