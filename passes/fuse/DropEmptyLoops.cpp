@@ -26,12 +26,22 @@ namespace mercer {
 #include "passes/fuse/Passes.h.inc"
 } // namespace mercer
 
-/// False also where the extents are not known statically.
-static bool visitsNothing(Operation *op) {
+/// False where a size is statically 0.
+static bool hasElements(Value tensor) {
+  return !llvm::is_contained(
+      cast<RankedTensorType>(tensor.getType()).getShape(), 0);
+}
+
+/// False also where the extents are not known statically. Named operations have
+/// no loops to ask for; without results they do nothing either.
+static bool visitsNothing(DestinationStyleOpInterface op) {
+  if (llvm::none_of(op.getDpsInits(), hasElements))
+    return true;
   SmallVector<int64_t> extents;
-  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
+  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op.getOperation()))
     extents = linalgOp.getStaticLoopRanges();
-  else if (auto kernelOp = dyn_cast<mercer::KernelOpInterface>(op))
+  else if (auto kernelOp =
+               dyn_cast<mercer::KernelOpInterface>(op.getOperation()))
     extents = kernelOp.getStaticLoopExtents();
   return llvm::is_contained(extents, 0);
 }
@@ -61,12 +71,6 @@ double overNothing(ReduceKind kind, unsigned k) {
   default:
     return 0;
   }
-}
-
-/// False where a size is statically 0.
-bool hasElements(Value tensor) {
-  return !llvm::is_contained(
-      cast<RankedTensorType>(tensor.getType()).getShape(), 0);
 }
 
 /// All results of a `mercer.pairwise` without rows or without columns.

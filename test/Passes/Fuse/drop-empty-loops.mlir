@@ -81,3 +81,10 @@ func.func @no_keys_at_run_time_stay(%x: tensor<?x4xf32>, %y: tensor<?x4xf32>, %v
       outs(%a : tensor<?x3xf32>) -> tensor<?x3xf32>
   return %r : tensor<?x3xf32>
 }
+
+// CHECK-LABEL: func @named_operation_without_results(
+// CHECK-NOT:   mercer.conv
+func.func @named_operation_without_results(%x: tensor<0x6x9x8xf32>, %w: tensor<6x5x4x3xf32>, %y: tensor<0x5x28x24xf32>) -> tensor<0x5x28x24xf32> {
+  %r = mercer.conv ins(%x, %w : tensor<0x6x9x8xf32>, tensor<6x5x4x3xf32>) outs(%y : tensor<0x5x28x24xf32>) {strides = array<i64: 3, 3>, transposed} -> tensor<0x5x28x24xf32>
+  return %r : tensor<0x5x28x24xf32>
+}
