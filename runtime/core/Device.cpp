@@ -3,6 +3,7 @@
 #include "runtime/core/Device.h"
 
 #include "runtime/cpu/CpuDevice.h"
+#include "runtime/cuda/CudaDevice.h"
 
 namespace mercer::rt {
 
@@ -24,6 +25,8 @@ Status createDevice(const MercerContextOptions &options, Memory memory,
   switch (options.device.type) {
   case MERCER_DEVICE_CPU:
     return createCpuDevice(options, memory, device);
+  case MERCER_DEVICE_CUDA:
+    return createCudaDevice(options, device);
   default:
     return {Code::DeviceUnsupported, "mercer_context_create",
             format("no device of type %d in this build", options.device.type)};
@@ -36,6 +39,8 @@ Status listDevices(int32_t type, std::vector<std::string> &names) {
     names.push_back("CPU");
     return {};
   case MERCER_DEVICE_CUDA:
+    listCudaDevices(names);
+    return {};
   case MERCER_DEVICE_VULKAN:
     return {};
   default:

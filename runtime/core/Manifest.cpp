@@ -204,10 +204,11 @@ Status Manifest::parse(std::string_view text, const std::string &place,
                      "device_features");
   manifest.target = "cpu";
   if (auto target = json.find("target"); target != json.end()) {
-    if (target->is_object())
-      manifest.target = reader.string(*target, "kind", "target");
-    else
+    if (!target->is_object())
       reader.complain("target", "expects an object");
+    else if (manifest.target = reader.string(*target, "kind", "target");
+             manifest.target == "cuda")
+      manifest.chip = reader.string(*target, "chip", "target");
   }
   const Json &entries = reader.array(json, "entries", "manifest", true);
   manifest.entries.resize(entries.size());

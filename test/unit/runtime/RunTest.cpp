@@ -458,7 +458,7 @@ TEST(Context, ChecksOptions) {
   MercerContextOptions options{};
   EXPECT_EQ(mercer_context_create(&options, &context), 1002);
   options.struct_size = sizeof(options);
-  options.device = {MERCER_DEVICE_CUDA, 0};
+  options.device = {99, 0};
   EXPECT_EQ(mercer_context_create(&options, &context), 1010);
   options.device = {0, 0};
   options.threads = 1u << 30;
