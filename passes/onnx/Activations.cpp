@@ -67,8 +67,16 @@ Value thresholdedReluFn(Scalar &s, Value x, const Attrs &a) {
 Value hardSigmoidFn(Scalar &s, Value x, const Attrs &a) {
   return hardSigmoid(s, x, a[0], a[1]);
 }
+/// x clip(x + 3, 0, 6) / 6. A sixth rounded to f32 is 3e-8 too large, and in a
+/// net of many such layers a bias of one sign adds up; its rest, added before
+/// the product is rounded, takes it away for less than a division.
 Value hardSwishFn(Scalar &s, Value x, const Attrs &) {
-  return s.mul(x, hardSigmoid(s, x, 1.0 / 6.0, 0.5));
+  double high = x.getType().isF64() ? 1.0 / 6 : double(float(1.0 / 6)),
+         low = std::fma(-6, high, 1) / 6;
+  Value t = maxZero(s, s.add(x, cst(s, x, 3)));
+  t = s.min(DType::F32, t, cst(s, x, 6));
+  Value rest = s.mul(t, cst(s, x, low));
+  return s.mul(x, math::FmaOp::create(s.b, s.loc, t, cst(s, x, high), rest));
 }
 Value swishFn(Scalar &s, Value x, const Attrs &a) {
   return s.mul(x, logistic(s, a[0] == 1.0 ? x : s.mul(x, cst(s, x, a[0]))));
