@@ -16,6 +16,11 @@ using mercer::onnx::producer;
 
 namespace {
 
+/// The number of a float type in TensorProto.DataType.
+int64_t numberOf(Type type) {
+  return type.isF32() ? 1 : type.isF16() ? 10 : type.isF64() ? 11 : 16;
+}
+
 /// Conv, then BatchNormalization of inference, all of constant parameters:
 ///   y = (conv(x, w) + b - mean) s + bias,  s = scale / sqrt(var + epsilon)
 ///     = conv(x, w s) + ((b - mean) s + bias).
@@ -36,7 +41,9 @@ struct FoldBatchNorm : NodePattern {
     auto type = weights ? dyn_cast<RankedTensorType>(weights.getType())
                         : RankedTensorType();
     if (!type || !isConstantLike(weights) || (bias && !isConstantLike(bias)) ||
-        !isa<FloatType>(type.getElementType()) || type.getRank() < 2)
+        !isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(
+            type.getElementType()) ||
+        type.getRank() < 2)
       return rewriter.notifyMatchFailure(node, "weights are not constant");
     auto vector =
         RankedTensorType::get({type.getDimSize(0)}, type.getElementType());
@@ -45,24 +52,42 @@ struct FoldBatchNorm : NodePattern {
         return rewriter.notifyMatchFailure(node, "parameters do not match");
 
     Location loc = node.getLoc();
-    auto apply = [&](StringRef opType, ValueRange operands, Type result,
-                     int64_t opset = 14) {
-      return makeNode(rewriter, loc, result, opType, operands, {}, opset);
+    Type element = type.getElementType();
+    // In f64, and rounded once: the error of a factor would have one sign over
+    // its whole channel, and pooling takes no mean out of that.
+    Type wide = rewriter.getF64Type();
+    auto apply = [&](StringRef opType, ValueRange operands,
+                     RankedTensorType result, int64_t opset = 14) {
+      return makeNode(rewriter, loc, result.clone(wide), opType, operands, {},
+                      opset);
     };
-    Value epsilon = makeFloats(rewriter, loc, type.getElementType(), {},
-                               node.floatAttr("epsilon", 1e-5));
-    Value root = apply("Sqrt", apply("Add", {node.input(4), epsilon}, vector),
-                       vector, 13);
-    Value factor = apply("Div", {node.input(1), root}, vector);
+    auto convert = [&](Value value, Type to) {
+      auto from = cast<RankedTensorType>(value.getType());
+      if (from.getElementType() == to)
+        return value;
+      return makeNode(rewriter, loc, from.clone(to), "Cast", value,
+                      i64(rewriter, "to", numberOf(to)), 13);
+    };
+    auto input = [&](unsigned index) {
+      return convert(node.input(index), wide);
+    };
+    Value epsilon =
+        makeFloats(rewriter, loc, wide, {}, node.floatAttr("epsilon", 1e-5));
+    Value root =
+        apply("Sqrt", apply("Add", {input(4), epsilon}, vector), vector, 13);
+    Value factor = apply("Div", {input(1), root}, vector);
     SmallVector<int64_t> shape(type.getRank(), 1);
     shape[0] = type.getDimSize(0);
     Value spread = apply("Reshape", {factor, makeInts(rewriter, loc, shape)},
-                         RankedTensorType::get(shape, type.getElementType()));
-    Value newWeights = apply("Mul", {weights, spread}, type);
-    Value centre = bias ? apply("Sub", {bias, node.input(3)}, vector)
-                        : apply("Neg", node.input(3), vector, 13);
-    Value newBias = apply(
-        "Add", {apply("Mul", {centre, factor}, vector), node.input(2)}, vector);
+                         RankedTensorType::get(shape, element));
+    Value newWeights =
+        convert(apply("Mul", {convert(weights, wide), spread}, type), element);
+    Value centre = bias ? apply("Sub", {convert(bias, wide), input(3)}, vector)
+                        : apply("Neg", input(3), vector, 13);
+    Value newBias =
+        convert(apply("Add", {apply("Mul", {centre, factor}, vector), input(2)},
+                      vector),
+                element);
     Value result =
         makeNode(rewriter, rewriter.getFusedLoc({conv.getLoc(), loc}),
                  node.getResultTypes().front(), "Conv",

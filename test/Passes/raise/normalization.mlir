@@ -113,10 +113,13 @@ func.func @softmax_written_out(%x: tensor<?x4xf32>) -> tensor<*xf32> {
   return %y : tensor<*xf32>
 }
 
+// The new weights and bias are computed in f64 and rounded once.
 // CHECK-LABEL: func.func @batch_norm_after_conv
 // CHECK-DAG: %[[W:.*]] = mercer.weight "m.onnx"[0, 864]
-// CHECK-DAG: %[[SPREAD:.*]] = onnx.node "Reshape"({{.*}}) {{.*}} -> tensor<8x1x1x1xf32>
-// CHECK-DAG: %[[NEW:.*]] = onnx.node "Mul"(%[[W]], %[[SPREAD]]) {{.*}} -> tensor<8x3x3x3xf32>
+// CHECK-DAG: %[[WIDE:.*]] = onnx.node "Cast"(%[[W]]) opset 13 {to = 11 : i64} {{.*}} -> tensor<8x3x3x3xf64>
+// CHECK-DAG: %[[SPREAD:.*]] = onnx.node "Reshape"({{.*}}) {{.*}} -> tensor<8x1x1x1xf64>
+// CHECK-DAG: %[[MUL:.*]] = onnx.node "Mul"(%[[WIDE]], %[[SPREAD]]) {{.*}} -> tensor<8x3x3x3xf64>
+// CHECK-DAG: %[[NEW:.*]] = onnx.node "Cast"(%[[MUL]]) opset 13 {to = 1 : i64} {{.*}} -> tensor<8x3x3x3xf32>
 // CHECK: onnx.node "Conv"(%arg0, %[[NEW]], %{{.*}}) opset 17 {pads = array<i64: 1, 1, 1, 1>}
 // CHECK-NOT: "BatchNormalization"
 func.func @batch_norm_after_conv(%x: tensor<?x3x?x?xf32>) -> tensor<*xf32> {
