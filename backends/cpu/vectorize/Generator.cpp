@@ -289,6 +289,54 @@ SmallVector<SmallVector<int64_t>> Generator::rowOffsets(const Frame &frame) {
   return rows;
 }
 
+/// The value that leaves every other unchanged under `kind`.
+static TypedAttr neutral(OpBuilder &b, vector::CombiningKind kind, Type type) {
+  arith::AtomicRMWKind rmw = [&] {
+    using vector::CombiningKind;
+    switch (kind) {
+    case CombiningKind::ADD:
+      return isa<FloatType>(type) ? arith::AtomicRMWKind::addf
+                                  : arith::AtomicRMWKind::addi;
+    case CombiningKind::MUL:
+      return isa<FloatType>(type) ? arith::AtomicRMWKind::mulf
+                                  : arith::AtomicRMWKind::muli;
+    case CombiningKind::AND:
+      return arith::AtomicRMWKind::andi;
+    case CombiningKind::OR:
+      return arith::AtomicRMWKind::ori;
+    case CombiningKind::XOR:
+      return arith::AtomicRMWKind::xori;
+    case CombiningKind::MAXSI:
+      return arith::AtomicRMWKind::maxs;
+    case CombiningKind::MAXUI:
+      return arith::AtomicRMWKind::maxu;
+    case CombiningKind::MINSI:
+      return arith::AtomicRMWKind::mins;
+    case CombiningKind::MINUI:
+      return arith::AtomicRMWKind::minu;
+    case CombiningKind::MAXIMUMF:
+      return arith::AtomicRMWKind::maximumf;
+    case CombiningKind::MINIMUMF:
+      return arith::AtomicRMWKind::minimumf;
+    case CombiningKind::MAXNUMF:
+      return arith::AtomicRMWKind::maxnumf;
+    case CombiningKind::MINNUMF:
+      return arith::AtomicRMWKind::minnumf;
+    }
+    llvm_unreachable("unknown combining kind");
+  }();
+  // Infinities, not the largest finite values: they are exact neutrals.
+  if (auto floatType = dyn_cast<FloatType>(type)) {
+    using arith::AtomicRMWKind;
+    bool max = rmw == AtomicRMWKind::maximumf || rmw == AtomicRMWKind::maxnumf;
+    bool min = rmw == AtomicRMWKind::minimumf || rmw == AtomicRMWKind::minnumf;
+    if (max || min)
+      return b.getFloatAttr(
+          type, APFloat::getInf(floatType.getFloatSemantics(), max));
+  }
+  return arith::getIdentityValueAttr(rmw, type, b, b.getUnknownLoc());
+}
+
 //===----------------------------------------------------------------------===//
 // Reduction loops
 //===----------------------------------------------------------------------===//
@@ -341,12 +389,60 @@ Generator::Values Generator::emitReduction(unsigned level, Frame frame,
     return emitLaneReduction(level, frame, carried);
   if (plan.unrolled[loop])
     return emitUnrolled(level, frame, carried);
+  if (plan.partLevel == level)
+    return emitParts(level, frame, carried);
   return carryOver(b, index(0), sizeOf(loop), 1, carried,
                    [&](Value start, Values inside) {
                      Frame inner = frame;
                      bind(inner, loop, start);
                      return emitReduction(level + 1, std::move(inner), inside);
                    });
+}
+
+/// A loop whose sums are taken in parts: a part starts from zero and joins the
+/// carried sum at its end. Other accumulators run through.
+Generator::Values Generator::emitParts(unsigned level, Frame &frame,
+                                       Values carried) {
+  unsigned loop = plan.reductions[level];
+  SmallVector<unsigned> outputs = accumulatorOutputs(frame);
+  auto inside = [&](Value start, Values values) {
+    Frame inner = frame;
+    bind(inner, loop, start);
+    return emitReduction(level + 1, std::move(inner), values);
+  };
+  Value size = sizeOf(loop);
+  return carryOver(
+      b, index(0), size, plan.partSteps, carried,
+      [&](Value start, Values before) {
+        Values part = before;
+        for (auto [value, output] : llvm::zip_equal(part, outputs))
+          if (plan.sums(nest, output)) {
+            Type type = nest.outputs()[output].elementType;
+            value = toStorage(
+                splat(neutral(b, vector::CombiningKind::ADD, type), type));
+          }
+        if (plan.partSteps == 1) {
+          part = inside(start, part);
+        } else {
+          Value end = add(start, index(plan.partSteps));
+          if (!nest.loops[loop].isStatic() ||
+              nest.loops[loop].size % plan.partSteps)
+            end = arith::MinUIOp::create(b, end, size);
+          // From zero, so that a part of known length is seen as one.
+          part =
+              carryOver(b, index(0), b.createOrFold<arith::SubIOp>(end, start),
+                        1, part, [&](Value step, Values values) {
+                          return inside(add(start, step), values);
+                        });
+        }
+        for (auto [value, sum, output] : llvm::zip_equal(part, before, outputs))
+          if (plan.sums(nest, output)) {
+            Type type = nest.outputs()[output].elementType;
+            value = toStorage(arith::AddFOp::create(b, fromStorage(sum, type),
+                                                    fromStorage(value, type)));
+          }
+        return part;
+      });
 }
 
 Generator::Values Generator::emitUnrolled(unsigned level, Frame &frame,
@@ -421,54 +517,6 @@ Generator::Values Generator::emitLaneReduction(unsigned level, Frame &frame,
 // Results
 //===----------------------------------------------------------------------===//
 
-/// The value that leaves every other unchanged under `kind`.
-static TypedAttr neutral(OpBuilder &b, vector::CombiningKind kind, Type type) {
-  arith::AtomicRMWKind rmw = [&] {
-    using vector::CombiningKind;
-    switch (kind) {
-    case CombiningKind::ADD:
-      return isa<FloatType>(type) ? arith::AtomicRMWKind::addf
-                                  : arith::AtomicRMWKind::addi;
-    case CombiningKind::MUL:
-      return isa<FloatType>(type) ? arith::AtomicRMWKind::mulf
-                                  : arith::AtomicRMWKind::muli;
-    case CombiningKind::AND:
-      return arith::AtomicRMWKind::andi;
-    case CombiningKind::OR:
-      return arith::AtomicRMWKind::ori;
-    case CombiningKind::XOR:
-      return arith::AtomicRMWKind::xori;
-    case CombiningKind::MAXSI:
-      return arith::AtomicRMWKind::maxs;
-    case CombiningKind::MAXUI:
-      return arith::AtomicRMWKind::maxu;
-    case CombiningKind::MINSI:
-      return arith::AtomicRMWKind::mins;
-    case CombiningKind::MINUI:
-      return arith::AtomicRMWKind::minu;
-    case CombiningKind::MAXIMUMF:
-      return arith::AtomicRMWKind::maximumf;
-    case CombiningKind::MINIMUMF:
-      return arith::AtomicRMWKind::minimumf;
-    case CombiningKind::MAXNUMF:
-      return arith::AtomicRMWKind::maxnumf;
-    case CombiningKind::MINNUMF:
-      return arith::AtomicRMWKind::minnumf;
-    }
-    llvm_unreachable("unknown combining kind");
-  }();
-  // Infinities, not the largest finite values: they are exact neutrals.
-  if (auto floatType = dyn_cast<FloatType>(type)) {
-    using arith::AtomicRMWKind;
-    bool max = rmw == AtomicRMWKind::maximumf || rmw == AtomicRMWKind::maxnumf;
-    bool min = rmw == AtomicRMWKind::minimumf || rmw == AtomicRMWKind::minnumf;
-    if (max || min)
-      return b.getFloatAttr(
-          type, APFloat::getInf(floatType.getFloatSemantics(), max));
-  }
-  return arith::getIdentityValueAttr(rmw, type, b, b.getUnknownLoc());
-}
-
 Generator::Values Generator::startAccumulators(Frame &frame) {
   Values accumulators;
   auto rows = rowOffsets(frame);
@@ -479,7 +527,7 @@ Generator::Values Generator::startAccumulators(Frame &frame) {
     Type type = nest.operands[operand].elementType;
     for (const auto &row : rows)
       for (int64_t v = 0; v < frame.vectors; ++v) {
-        if (plan.laneReduces(nest))
+        if (plan.laneReduces(nest) || plan.sums(nest, o))
           accumulators.push_back(
               toStorage(splat(neutral(b, *output.combiner, type), type)));
         else if (initial[o])
@@ -490,6 +538,19 @@ Generator::Values Generator::startAccumulators(Frame &frame) {
       }
   }
   return accumulators;
+}
+
+SmallVector<unsigned> Generator::accumulatorOutputs(Frame &frame) {
+  SmallVector<unsigned> outputs;
+  for (auto [o, output] : llvm::enumerate(plan.outputs))
+    if (output.keep == Keep::Accumulator)
+      outputs.append(rowOffsets(frame).size() * frame.vectors, o);
+  return outputs;
+}
+
+static bool isZero(Attribute value) {
+  auto number = dyn_cast_if_present<FloatAttr>(value);
+  return number && number.getValue().isZero();
 }
 
 /// Joins all lanes of a vector, halving it: the order depends on its width
@@ -522,9 +583,16 @@ void Generator::finishAccumulators(Frame &frame, Values accumulators) {
     Type type = nest.operands[operand].elementType;
     for (const auto &row : rows) {
       if (!plan.laneReduces(nest)) {
-        for (int64_t v = 0; v < frame.vectors; ++v)
-          store(frame, operand, row, v,
-                fromStorage(accumulators[next++], type));
+        for (int64_t v = 0; v < frame.vectors; ++v) {
+          Value result = fromStorage(accumulators[next++], type);
+          if (plan.sums(nest, o) && !isZero(initial[o])) {
+            Value before = initial[o]
+                               ? splat(initial[o], type)
+                               : widen(load(frame, operand, row, v), type);
+            result = arith::AddFOp::create(b, before, result);
+          }
+          store(frame, operand, row, v, result);
+        }
         continue;
       }
       Values parts(accumulators.begin() + next,

@@ -67,6 +67,7 @@ private:
   void emitLanes(unsigned level, Frame &frame);
   void emitBlock(Frame frame);
   Values emitReduction(unsigned level, Frame frame, Values carried);
+  Values emitParts(unsigned level, Frame &frame, Values carried);
   Values emitLaneReduction(unsigned level, Frame &frame, Values carried);
   Values emitUnrolled(unsigned level, Frame &frame, Values carried);
   void bind(Frame &frame, unsigned loop, mlir::Value start);
@@ -77,6 +78,8 @@ private:
   // Results (Generator.cpp).
   Values startAccumulators(Frame &frame);
   void finishAccumulators(Frame &frame, Values accumulators);
+  /// Per accumulator: the result that it belongs to.
+  llvm::SmallVector<unsigned> accumulatorOutputs(Frame &frame);
   mlir::Value joinLanes(mlir::vector::CombiningKind kind, mlir::Value vector);
 
   // Points (Body.cpp).

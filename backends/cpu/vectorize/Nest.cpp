@@ -190,6 +190,8 @@ void mercer::cpu::collapseLoops(Nest &nest) {
       continue;
     a.size =
         a.isStatic() && b.isStatic() ? a.size * b.size : ShapedType::kDynamic;
+    a.bound = a.isBounded() && b.isBounded() ? a.bound * b.bound
+                                             : ShapedType::kDynamic;
     a.dims.append(b.dims);
     nest.loops.erase(nest.loops.begin() + inner);
     for (Access &access : nest.operands) {

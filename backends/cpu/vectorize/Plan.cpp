@@ -95,6 +95,7 @@ private:
   bool canTranspose(unsigned lane, unsigned other) const;
   void chooseBlock();
   void chooseUnroll();
+  void chooseParts();
   /// Some input is loaded once for all steps of `loop` inside the reduction.
   bool hasReuse(unsigned loop) const;
   bool movesInReduction(const Access &access) const;
@@ -350,6 +351,49 @@ void Planner::chooseUnroll() {
   }
 }
 
+bool Plan::sums(const Nest &nest, unsigned output) const {
+  return outputs[output].keep == Keep::Accumulator &&
+         outputs[output].combiner == vector::CombiningKind::ADD &&
+         isa<FloatType>(nest.outputs()[output].elementType);
+}
+
+/// The rounding error of a running sum grows with its length; in parts of
+/// `most` terms that of a long sum grows with the number of parts instead. On
+/// Zen 4 a product with 768 terms takes 1 to 2% longer, with parts of 128 2 to
+/// 3%.
+void Planner::chooseParts() {
+  constexpr int64_t most = 256;
+  bool any = false;
+  for (unsigned o = 0; o < plan.outputs.size(); ++o)
+    any |= plan.sums(nest, o);
+  if (!any)
+    return;
+  int64_t inner = 1;
+  for (unsigned level = plan.reductions.size(); level-- > 0;) {
+    unsigned loop = plan.reductions[level];
+    const Loop &l = nest.loops[loop];
+    if (loop == plan.lane) {
+      // Every lane and vector has a sum of its own.
+      int64_t width = plan.lanes * plan.vectors;
+      inner = l.isBounded() ? llvm::divideCeil(l.bound, width) : 1;
+      continue;
+    }
+    int64_t size = l.isBounded() ? l.bound : ShapedType::kDynamic;
+    if (plan.unrolled[loop] ||
+        (l.isBounded() && size <= std::max<int64_t>(most / inner, 1))) {
+      inner *= std::max<int64_t>(size, 1);
+      continue;
+    }
+    plan.partLevel = level;
+    plan.partSteps = std::max<int64_t>(most / inner, 1);
+    // Equal parts where the size is known.
+    if (l.isBounded())
+      plan.partSteps =
+          llvm::divideCeil(size, llvm::divideCeil(size, plan.partSteps));
+    return;
+  }
+}
+
 FailureOr<Plan> Planner::run(std::string &why) {
   for (Operation &bodyOp : *nest.body)
     if (!isSupported(bodyOp)) {
@@ -397,6 +441,7 @@ FailureOr<Plan> Planner::run(std::string &why) {
     plan.parallel.insert(plan.parallel.begin(), plan.lane);
   }
   chooseUnroll();
+  chooseParts();
   if (plan.reductions.empty())
     for (unsigned loop : plan.parallel)
       if (!plan.transposed && loop != plan.lane &&

@@ -47,6 +47,10 @@ struct Plan {
   llvm::SmallVector<unsigned> reductions;
   /// Reduction loops written out instead of looped.
   llvm::SmallVector<bool> unrolled;
+  /// Sums of floats are taken in parts of bounded length, which are then added
+  /// up: the level of `reductions` that is cut, and the iterations of a part.
+  std::optional<unsigned> partLevel;
+  int64_t partSteps = 0;
   llvm::SmallVector<Output> outputs;
   /// Set where the op is a transpose: the loop along which those inputs are
   /// contiguous that are strided along the lanes.
@@ -55,6 +59,10 @@ struct Plan {
   bool laneReduces(const Nest &nest) const {
     return nest.loops[lane].reduction;
   }
+  /// A result that is a sum of floats kept in registers. It starts from zero,
+  /// and what it is added to joins at the end: started from a bias much larger
+  /// than the terms, every step would round to the bias' magnitude.
+  bool sums(const Nest &nest, unsigned output) const;
 };
 
 /// Fails, with the reason in `why`, where the generator has no form for the op.
