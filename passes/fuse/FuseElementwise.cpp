@@ -199,8 +199,6 @@ struct FuseElementwise
 } // namespace
 
 void mercer::buildFusePipeline(OpPassManager &pm) {
-  // Before, because lowering slices operands, and after for what has loops.
-  pm.addPass(createMercerDropEmptyLoops());
   pm.addPass(createMercerLowerSugar());
   pm.addPass(createCSEPass());
   pm.addPass(createMercerDropEmptyLoops());

@@ -42,14 +42,19 @@ Value Lowering::asValue(OpFoldResult a) {
   return arith::ConstantIndexOp::create(b, loc, *getConstantIntValue(a));
 }
 
-template <typename Op> OpFoldResult Lowering::shared(OpFoldResult r) {
+OpFoldResult Lowering::apply(AffineExpr expr, ArrayRef<OpFoldResult> operands) {
+  AffineMap map = AffineMap::get(0, operands.size(), expr);
+  Sizes ops(operands.begin(), operands.end());
+  OpFoldResult r = affine::makeComposedFoldedAffineApply(b, loc, map, ops);
   auto v = dyn_cast<Value>(r);
-  auto op = v ? v.getDefiningOp<Op>() : Op();
+  if (!v)
+    return r;
+  auto op = v.getDefiningOp<affine::AffineApplyOp>();
   if (!op)
     return r;
-  std::vector<const void *> key = {
-      op->getName().getTypeID().getAsOpaquePointer()};
-  for (Value o : op->getOperands())
+  // Equal expressions share one value, so that sizes compare by identity.
+  std::vector<const void *> key;
+  for (Value o : op.getMapOperands())
     key.push_back(o.getAsOpaquePointer());
   auto [it, fresh] =
       applied.try_emplace({op.getAffineMap().getAsOpaquePointer(), key}, v);
@@ -58,13 +63,6 @@ template <typename Op> OpFoldResult Lowering::shared(OpFoldResult r) {
     return it->second;
   }
   return r;
-}
-
-OpFoldResult Lowering::apply(AffineExpr expr, ArrayRef<OpFoldResult> operands) {
-  AffineMap map = AffineMap::get(0, operands.size(), expr);
-  Sizes ops(operands.begin(), operands.end());
-  return shared<affine::AffineApplyOp>(
-      affine::makeComposedFoldedAffineApply(b, loc, map, ops));
 }
 
 bool Lowering::sameSize(OpFoldResult a, OpFoldResult c) {
@@ -172,18 +170,18 @@ OpFoldResult Lowering::div(OpFoldResult x, OpFoldResult y) {
 }
 
 OpFoldResult Lowering::maxSize(OpFoldResult x, OpFoldResult y) {
+  if (number(x) && number(y))
+    return idx(std::max(*number(x), *number(y)));
   if (sameSize(x, y))
     return x;
-  AffineMap both = b.getMultiDimIdentityMap(2);
-  return shared<affine::AffineMaxOp>(
-      affine::makeComposedFoldedAffineMax(b, loc, both, {x, y}));
+  return arith::MaxSIOp::create(b, loc, asValue(x), asValue(y)).getResult();
 }
 OpFoldResult Lowering::minSize(OpFoldResult x, OpFoldResult y) {
+  if (number(x) && number(y))
+    return idx(std::min(*number(x), *number(y)));
   if (sameSize(x, y))
     return x;
-  AffineMap both = b.getMultiDimIdentityMap(2);
-  return shared<affine::AffineMinOp>(
-      affine::makeComposedFoldedAffineMin(b, loc, both, {x, y}));
+  return arith::MinSIOp::create(b, loc, asValue(x), asValue(y)).getResult();
 }
 
 OpFoldResult Lowering::product(ArrayRef<OpFoldResult> sizes) {

@@ -34,7 +34,7 @@ def _reduction(random: np.random.Generator, kind: str, dtype: str, reference, em
     def feeds(shape: str) -> Arrays:
         dims = list(random_shape(random, rank, shape, 20_000))
         if kind == "ReduceProd":  # products of many factors leave the range of the type
-            dims = [min(dim, 9) for dim in dims]
+            dims = [min(dim, 9 if rank < 3 else 5) for dim in dims]
         if not empty:
             for axis in axes:
                 dims[axis] = max(dims[axis], 1)
