@@ -9,7 +9,7 @@ config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
 config.test_source_root = os.path.join(config.mercer_src_root, "test")
 config.test_exec_root = os.path.join(config.mercer_obj_root, "test")
-config.excludes = ["unit", "models", "onnx", "hostile", "Inputs"]
+config.excludes = ["Inputs"]
 
 path = [config.mercer_bin_dir, config.llvm_tools_dir, config.environment.get("PATH", "")]
 config.environment["PATH"] = os.pathsep.join(path)

@@ -81,43 +81,31 @@ Expected<uint64_t> findDescriptor(StringRef elf) {
   return makeError(3003, "the linked object has no " MERCER_MODULE_SYMBOL);
 }
 
-/// The constants section: a table with the offset of every slot, then the
-/// distinct values.
+/// The constants section: the distinct values. The directory has one entry for
+/// each slot; slots of equal values name the same bytes.
 struct ConstantsLayout {
-  std::vector<int64_t> table;
   std::vector<StringRef> values;
+  std::vector<MercerConstantEntry> places; ///< of the values
   std::vector<MercerConstantEntry> directory;
   uint64_t size = 0;
 
   explicit ConstantsLayout(ArrayRef<StringRef> slots) {
-    if (slots.empty())
-      return;
-    table.resize(slots.size());
-    append(StringRef(reinterpret_cast<const char *>(table.data()),
-                     table.size() * sizeof(int64_t)));
     DenseMap<std::pair<uint64_t, uint64_t>, SmallVector<unsigned, 1>> known;
-    for (size_t slot = 0; slot < slots.size(); ++slot) {
-      StringRef bytes = slots[slot];
-      auto &candidates = known[{bytes.size(), digest(bytes)}];
+    for (StringRef bytes : slots) {
+      uint64_t sum = digest(bytes);
+      auto &candidates = known[{bytes.size(), sum}];
       unsigned *same =
           find_if(candidates, [&](unsigned i) { return values[i] == bytes; });
       if (same == candidates.end()) {
         candidates.push_back(values.size());
-        append(bytes);
         same = &candidates.back();
+        size = alignTo(size, slotAlignment);
+        values.push_back(bytes);
+        places.push_back({size, bytes.size(), sum, 0});
+        size += bytes.size();
       }
-      table[slot] = directory[*same].offset;
+      directory.push_back(places[*same]);
     }
-    // Known only now.
-    directory.front().digest = digest(values.front());
-  }
-
-private:
-  void append(StringRef bytes) {
-    size = alignTo(size, slotAlignment);
-    values.push_back(bytes);
-    directory.push_back({size, bytes.size(), digest(bytes), 0});
-    size += bytes.size();
   }
 };
 
@@ -221,7 +209,7 @@ Expected<ArtifactSizes> mercer::writeArtifact(StringRef path, std::string elf,
         };
         if (Error error = put(0, elf))
           return error;
-        for (auto [entry, bytes] : zip_equal(layout.directory, layout.values))
+        for (auto [entry, bytes] : zip_equal(layout.places, layout.values))
           if (Error error = put(footer.constants_offset + entry.offset, bytes))
             return error;
         if (Error error = put(footer.directory_offset, directory))

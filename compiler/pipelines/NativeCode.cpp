@@ -61,7 +61,7 @@ public:
     LLVM::GlobalOp manifestText = bytes("mercer_manifest", manifest);
     auto type = LLVM::LLVMStructType::getLiteral(
         b.getContext(),
-        {i32, i32, i64, pointer, i64, pointer, i64, pointer, i64});
+        {i32, i32, i64, pointer, i64, pointer, i64, pointer, i64, pointer});
     auto descriptor = LLVM::GlobalOp::create(
         b, loc, type, /*isConstant=*/true, LLVM::Linkage::External,
         MERCER_MODULE_SYMBOL, Attribute(), /*alignment=*/8);
@@ -75,7 +75,9 @@ public:
       value = insert(value, addressOf(kernels), {5});
       value = insert(value, integer(phases.size()), {6});
       value = insert(value, addressOf(table), {7});
-      return insert(value, integer(entries.size()), {8});
+      value = insert(value, integer(entries.size()), {8});
+      // Kernels of the CPU are functions, not code for a device.
+      return insert(value, LLVM::ZeroOp::create(b, loc, pointer), {9});
     });
   }
 

@@ -84,6 +84,12 @@ int32_t copyBytes(void *, void *to, const void *from, int64_t bytes) {
   return 0;
 }
 
+int32_t writeScalar(void *, void *to, int64_t bits, int64_t bytes) {
+  // The machine is little-endian: the low bytes come first.
+  std::memcpy(to, &bits, bytes);
+  return 0;
+}
+
 const void *readBytes(void *, const void *memory, int64_t) { return memory; }
 
 void *noState(void *, uint32_t, uint32_t, int64_t *, int64_t *) {
@@ -166,13 +172,9 @@ mercer::runConstantProgram(StringRef elf, ArrayRef<StringRef> slots,
   if (!desc || desc->entry_count != 1)
     return makeError(3001, "the constant program has no entry point");
 
-  // The offsets of slots are relative to the table itself; the slots stay
-  // where they are.
-  std::vector<int64_t> table(slots.size() + 1);
-  std::vector<std::string> aligned;
-  for (size_t i = 0; i < slots.size(); ++i)
-    table[i] = reinterpret_cast<intptr_t>(slots[i].data()) -
-               reinterpret_cast<intptr_t>(table.data());
+  std::vector<const void *> table;
+  for (StringRef slot : slots)
+    table.push_back(slot.data());
 
   MercerRuntimeTable runtime{};
   runtime.abi_version = MERCER_ABI_VERSION;
@@ -187,6 +189,7 @@ mercer::runConstantProgram(StringRef elf, ArrayRef<StringRef> slots,
   runtime.state = noState;
   runtime.set_state_length = noStateLength;
   runtime.error = reportError;
+  runtime.write = writeScalar;
 
   Run state;
   state.module = desc;

@@ -199,6 +199,8 @@ struct FuseElementwise
 } // namespace
 
 void mercer::buildFusePipeline(OpPassManager &pm) {
+  // Before, because lowering slices operands, and after for what has loops.
+  pm.addPass(createMercerDropEmptyLoops());
   pm.addPass(createMercerLowerSugar());
   pm.addPass(createCSEPass());
   pm.addPass(createMercerDropEmptyLoops());

@@ -9,7 +9,10 @@ def MercerDropEmptyLoops : Pass<"mercer-drop-empty-loops"> {
   let description = [{
     An operation with a loop of static extent 0 is replaced by its destination:
     a sum over no terms is its initial value, and a result without elements
-    needs no computation.
+    needs no computation. `mercer.pairwise` overwrites its destination, so that
+    a result over no pairs is filled with what its reduction makes of nothing
+    (NaN under softmax, 0 under softmax_zero and sum); an inner reduction over
+    no features is taken over one feature of 0.
 
     ```mlir
     %r = linalg.matmul ins(%a, %b : tensor<5x0xf32>, tensor<0x7xf32>)

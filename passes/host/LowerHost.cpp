@@ -250,10 +250,8 @@ private:
     b.setInsertionPoint(op);
     loc = op->getLoc();
     if (auto constant = dyn_cast<ConstantOp>(op)) {
-      // The section starts with a table of offsets, one a slot.
-      Value offset = loadWord(constants, constant.getSlot());
-      Value ptr = LLVM::GEPOp::create(b, loc, pointer, b.getI8Type(), constants,
-                                      ArrayRef<LLVM::GEPArg>(offset));
+      Value ptr = LLVM::LoadOp::create(b, loc, pointer,
+                                       address(constants, constant.getSlot()));
       return replace(op,
                      toBuffer(ptr, cast<MemRefType>(constant.getType()), {}));
     }
@@ -309,6 +307,8 @@ private:
           dims.push_back(memref::DimOp::create(b, loc, read.getSource(), d));
       return replace(op, toBuffer(ptr, type, dims));
     }
+    if (auto store = dyn_cast<memref::StoreOp>(op))
+      return lowerStore(store);
     if (auto launch = dyn_cast<LaunchOp>(op))
       return lowerLaunch(launch);
     if (auto check = dyn_cast<cf::AssertOp>(op)) {
@@ -437,6 +437,33 @@ private:
       checkCode(call(
           offsetof(MercerRuntimeTable, launch), i32,
           {integer32(kernel->firstIndex + phase), integer32(site), scratch}));
+    op.erase();
+    return success();
+  }
+
+  /// Tensors are the device's: a scalar reaches one through the runtime.
+  LogicalResult lowerStore(memref::StoreOp op) {
+    auto type = cast<MemRefType>(op.getMemRefType());
+    if (!type.getLayout().isIdentity())
+      return op.emitError("[E3001] the host program writes into a strided "
+                          "buffer: ")
+             << type;
+    Value buffer = op.getMemRef();
+    Value index = integer(0);
+    for (auto [d, at] : llvm::enumerate(op.getIndices())) {
+      Value size = type.isDynamicDim(d)
+                       ? toInteger(memref::DimOp::create(b, loc, buffer, d))
+                       : integer(type.getDimSize(d));
+      index = arith::AddIOp::create(
+          b, loc, arith::MulIOp::create(b, loc, index, size), toInteger(at));
+    }
+    int64_t bytes = elementBytes(type);
+    Value offset = arith::MulIOp::create(b, loc, index, integer(bytes));
+    Value at =
+        LLVM::GEPOp::create(b, loc, pointer, b.getI8Type(), toAddress(buffer),
+                            ArrayRef<LLVM::GEPArg>(offset));
+    checkCode(call(offsetof(MercerRuntimeTable, write), i32,
+                   {at, toWord(op.getValueToStore()), integer(bytes)}));
     op.erase();
     return success();
   }

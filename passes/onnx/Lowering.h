@@ -239,6 +239,8 @@ public:
   static constexpr int64_t kMaxScalars = 64;
 
 private:
+  /// Equal expressions share one value, so that sizes compare by identity.
+  template <typename Op> OpFoldResult shared(OpFoldResult size);
   /// A size as constant times symbols: what reshapes match groups with.
   struct Product {
     int64_t factor = 1;

@@ -14,13 +14,6 @@ TValue contract(Lowering &L, ArrayRef<TValue> ins, ArrayRef<AffineMap> maps,
   for (const TValue &v : ins)
     values.push_back(v.value);
   Value init = L.filled(sizes, L.scalar().number(acc, 0));
-  // A product over nothing is zero, and one of no elements is not computed.
-  bool nothing =
-      llvm::any_of(sizes, [&](OpFoldResult n) { return L.isConst(n, 0); });
-  for (Value v : values)
-    nothing |= llvm::is_contained(Lowering::type(v).getShape(), 0);
-  if (nothing)
-    return L.castTo({init, acc}, t);
   auto op = ContractOp::create(L.b, L.loc, maps, values, init);
   Value r = op->getResult(0);
   L.setDims(r, sizes);

@@ -42,19 +42,14 @@ Value Lowering::asValue(OpFoldResult a) {
   return arith::ConstantIndexOp::create(b, loc, *getConstantIntValue(a));
 }
 
-OpFoldResult Lowering::apply(AffineExpr expr, ArrayRef<OpFoldResult> operands) {
-  AffineMap map = AffineMap::get(0, operands.size(), expr);
-  Sizes ops(operands.begin(), operands.end());
-  OpFoldResult r = affine::makeComposedFoldedAffineApply(b, loc, map, ops);
+template <typename Op> OpFoldResult Lowering::shared(OpFoldResult r) {
   auto v = dyn_cast<Value>(r);
-  if (!v)
-    return r;
-  auto op = v.getDefiningOp<affine::AffineApplyOp>();
+  auto op = v ? v.getDefiningOp<Op>() : Op();
   if (!op)
     return r;
-  // Equal expressions share one value, so that sizes compare by identity.
-  std::vector<const void *> key;
-  for (Value o : op.getMapOperands())
+  std::vector<const void *> key = {
+      op->getName().getTypeID().getAsOpaquePointer()};
+  for (Value o : op->getOperands())
     key.push_back(o.getAsOpaquePointer());
   auto [it, fresh] =
       applied.try_emplace({op.getAffineMap().getAsOpaquePointer(), key}, v);
@@ -63,6 +58,13 @@ OpFoldResult Lowering::apply(AffineExpr expr, ArrayRef<OpFoldResult> operands) {
     return it->second;
   }
   return r;
+}
+
+OpFoldResult Lowering::apply(AffineExpr expr, ArrayRef<OpFoldResult> operands) {
+  AffineMap map = AffineMap::get(0, operands.size(), expr);
+  Sizes ops(operands.begin(), operands.end());
+  return shared<affine::AffineApplyOp>(
+      affine::makeComposedFoldedAffineApply(b, loc, map, ops));
 }
 
 bool Lowering::sameSize(OpFoldResult a, OpFoldResult c) {
@@ -170,18 +172,18 @@ OpFoldResult Lowering::div(OpFoldResult x, OpFoldResult y) {
 }
 
 OpFoldResult Lowering::maxSize(OpFoldResult x, OpFoldResult y) {
-  if (number(x) && number(y))
-    return idx(std::max(*number(x), *number(y)));
   if (sameSize(x, y))
     return x;
-  return arith::MaxSIOp::create(b, loc, asValue(x), asValue(y)).getResult();
+  AffineMap both = b.getMultiDimIdentityMap(2);
+  return shared<affine::AffineMaxOp>(
+      affine::makeComposedFoldedAffineMax(b, loc, both, {x, y}));
 }
 OpFoldResult Lowering::minSize(OpFoldResult x, OpFoldResult y) {
-  if (number(x) && number(y))
-    return idx(std::min(*number(x), *number(y)));
   if (sameSize(x, y))
     return x;
-  return arith::MinSIOp::create(b, loc, asValue(x), asValue(y)).getResult();
+  AffineMap both = b.getMultiDimIdentityMap(2);
+  return shared<affine::AffineMinOp>(
+      affine::makeComposedFoldedAffineMin(b, loc, both, {x, y}));
 }
 
 OpFoldResult Lowering::product(ArrayRef<OpFoldResult> sizes) {

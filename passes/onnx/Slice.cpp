@@ -2,8 +2,6 @@
 #include "passes/onnx/Node.h"
 #include "passes/onnx/Parts.h"
 
-#include <cstdlib>
-
 namespace mercer::lowering {
 
 namespace {
@@ -28,35 +26,36 @@ Range clampRange(Lowering &L, OpFoldResult dim, OpFoldResult start,
         *t > 0 ? (to - from + *t - 1) / *t : (from - to - *t - 1) / -*t;
     return {L.idx(from), L.idx(std::max<int64_t>(size, 0)), step};
   }
-  // The common forms keep their sizes affine or fixed: [k:], [:k], [-k:],
-  // [:-k]. ONNX would clamp a bound that lies outside of the dim; such a run is
-  // refused, because sizes known at compile time are worth far more.
+  // Forward by 1 between constants, sizes stay affine: later stages find their
+  // bounds. Exporters write "to the end" with anything from 10^9 up.
   if (t && *t == 1 && b && e) {
-    // Exporters write "to the end" with anything from 10^9 up.
     constexpr int64_t open = 1000000000;
-    auto atLeast = [&](int64_t least) {
-      if (least > 0)
-        L.guard(L.scalar().cmpIndex(Scalar::GE, L.asValue(dim),
-                                    L.scalar().index(least)),
-                "[E4103] a slice reaches beyond a dim that is only known at "
-                "run time");
+    OpFoldResult none = L.idx(0);
+    // A bound counted from the end, not before the start.
+    auto fromEnd = [&](int64_t v) {
+      return v <= -open ? none : L.maxSize(L.add(dim, L.idx(v)), none);
     };
-    if (*e >= open) {
-      if (*b < open)
-        atLeast(std::abs(*b));
-      if (*b == 0)
-        return {start, dim, step};
-      if (*b > 0 && *b < open)
-        return {start, L.sub(dim, start), step};
-      if (*b < 0)
-        return {L.add(dim, start), L.idx(-*b), step};
-    } else if (*b >= 0 && *e < 0) {
-      atLeast(*b - *e);
-      return {start, L.sub(L.add(dim, end), start), step};
-    } else if (*b >= 0 && *e >= *b) {
-      atLeast(*e);
-      return {start, L.idx(*e - *b), step};
-    }
+    if (*b >= open || *e <= -open)
+      return {none, none, step};
+    // Where nothing is left of the dim, the start is not looked at.
+    OpFoldResult from = *b >= 0 ? start : fromEnd(*b), size;
+    bool whole = *b == 0 || *b <= -open;
+    if (*e >= open)
+      size = whole    ? dim
+             : *b > 0 ? L.maxSize(L.sub(dim, start), none)
+                      : L.minSize(dim, L.idx(-*b));
+    else if (whole)
+      size = *e >= 0 ? L.minSize(dim, end) : fromEnd(*e);
+    else if ((*b < 0) == (*e < 0))
+      size = *e <= *b ? none
+                      : L.minSize(*b > 0 ? L.maxSize(L.sub(dim, start), none)
+                                         : fromEnd(*e),
+                                  L.idx(*e - *b));
+    else if (*b > 0)
+      size = L.maxSize(L.add(dim, L.idx(*e - *b)), none);
+    else
+      size = L.maxSize(L.sub(L.minSize(dim, end), from), none);
+    return {from, size, step};
   }
   if (t && *t == 1 && b && *b == 0 && L.sameSize(dim, end))
     return {start, dim, step};

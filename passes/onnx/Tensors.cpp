@@ -20,8 +20,6 @@ Value Lowering::empty(ArrayRef<OpFoldResult> sizes, Type elementType) {
 
 Value Lowering::filled(ArrayRef<OpFoldResult> sizes, Value value) {
   Value init = empty(sizes, value.getType());
-  if (llvm::any_of(sizes, [](OpFoldResult n) { return isConst(n, 0); }))
-    return init;
   Value v = linalg::FillOp::create(b, loc, value, init).getResult(0);
   setDims(v, sizes);
   return v;
@@ -54,22 +52,9 @@ TValue Lowering::splat(DType t, ArrayRef<OpFoldResult> sizes, double value) {
   return {filled(sizes, scalar().number(t, value)), t};
 }
 
-/// Whether some loop runs over a dim that is known to be empty.
-static bool isEmptyDomain(ArrayRef<Value> operands, ArrayRef<AffineMap> maps) {
-  for (auto [operand, map] : llvm::zip_equal(operands, maps))
-    for (auto [dim, expr] : llvm::enumerate(map.getResults()))
-      if (isa<AffineDimExpr>(expr) &&
-          cast<RankedTensorType>(operand.getType()).getDimSize(dim) == 0)
-        return true;
-  return false;
-}
-
 Value Lowering::generic(ArrayRef<Value> ins, ArrayRef<AffineMap> maps,
                         Value init, AffineMap outMap,
                         ArrayRef<utils::IteratorType> iterators, BodyFn body) {
-  // Nothing is computed over an empty dim: what is left is the initial value.
-  if (isEmptyDomain(ins, maps) || isEmptyDomain(init, outMap))
-    return init;
   SmallVector<AffineMap> all(maps.begin(), maps.end());
   all.push_back(outMap);
   auto op = linalg::GenericOp::create(

@@ -24,6 +24,11 @@ bool isContiguous(const MercerTensor &tensor) {
   return true;
 }
 
+bool isReachable(const MercerTensor &tensor, MercerDevice device) {
+  return (tensor.device.type == MERCER_DEVICE_CPU && tensor.device.id == 0) ||
+         (tensor.device.type == device.type && tensor.device.id == device.id);
+}
+
 static std::string dtypeText(MercerDataType dtype) {
   if (const char *name = dtypeName(dtype))
     return name;
@@ -75,11 +80,14 @@ static Status checkInput(const ValueDesc &value, const EntryDesc &entry,
                 " is larger than the address space"};
   if (!withData)
     return {};
-  if (tensor.device.type != device.type || tensor.device.id != device.id)
+  if (!isReachable(tensor, device))
     return {Code::InvalidArgument, place,
             format("expects a tensor on device {%d, %d}, got {%d, %d}",
                    device.type, device.id, tensor.device.type,
                    tensor.device.id)};
+  if (tensor.device.type != MERCER_DEVICE_CPU && !isContiguous(tensor))
+    return {Code::InvalidArgument, place,
+            "tensors on a device must be contiguous"};
   if (!tensor.data && bytes > 0)
     return {Code::InvalidArgument, place, "the tensor has no data"};
   if (value.dtype.bits < 8 && !isContiguous(tensor))
@@ -108,7 +116,7 @@ Status checkInputs(const RunRequest &request, bool withData,
   for (uint32_t i = 0; i < request.inputCount; ++i)
     if (Status status =
             checkInput(entry.inputs[i], entry, request.inputs[i], withData,
-                       request.context.device, dims, symbols);
+                       request.context.device->id(), dims, symbols);
         status.failed())
       return status;
   return {};

@@ -150,13 +150,6 @@ Status Artifact::checkModule() const {
     if (!desc->entries[i].name || !desc->entries[i].run ||
         contents.entries[i].name != desc->entries[i].name)
       return malformed("the names of the entries differ from the code's");
-  if (desc->kernel_count > 0 && !desc->kernels)
-    return malformed("the table of kernels is missing");
-  for (uint64_t i = 0; i < desc->kernel_count; ++i) {
-    const MercerKernelDesc &kernel = desc->kernels[i];
-    if (!kernel.name || !kernel.grid || !kernel.run || kernel.scratch_bytes < 0)
-      return malformed("the table of kernels has an incomplete row");
-  }
   // States are shared by all entries of an artifact, so their lists agree.
   const std::vector<ValueDesc> &states = contents.entries[0].states;
   for (const EntryDesc &entry : contents.entries) {
@@ -169,6 +162,51 @@ Status Artifact::checkModule() const {
       return malformed("the entries list different states");
   }
   return {};
+}
+
+static bool isComplete(const MercerDeviceKernelDesc &kernel) {
+  if (!kernel.entry || !kernel.code || kernel.code_size == 0 ||
+      kernel.threads == 0 || kernel.format < MERCER_CODE_SPIRV ||
+      kernel.format > MERCER_CODE_CUBIN ||
+      (kernel.param_count > 0 && !kernel.params))
+    return false;
+  bool scratch = false;
+  for (uint64_t i = 0; i < kernel.param_count; ++i) {
+    const MercerDeviceParam &param = kernel.params[i];
+    if (param.kind > MERCER_PARAM_SCRATCH || param.bytes == 0)
+      return false;
+    // Scratch has no launch word: it comes behind what has.
+    if (scratch && param.kind != MERCER_PARAM_SCRATCH)
+      return false;
+    scratch = param.kind == MERCER_PARAM_SCRATCH;
+  }
+  return true;
+}
+
+Status Artifact::checkKernels() const {
+  auto malformed = [&](const char *what) {
+    return Status(Code::ManifestMalformed, filePath, what);
+  };
+  if (desc->kernel_count > 0 && !desc->kernels)
+    return malformed("the table of kernels is missing");
+  for (uint64_t i = 0; i < desc->kernel_count; ++i) {
+    const MercerKernelDesc &kernel = desc->kernels[i];
+    if (!kernel.name || !kernel.grid || kernel.scratch_bytes < 0 ||
+        (!kernel.run && !desc->device_kernels))
+      return malformed("the table of kernels has an incomplete row");
+    if (desc->device_kernels && !isComplete(desc->device_kernels[i]))
+      return malformed("the table of device kernels has an incomplete row");
+  }
+  return {};
+}
+
+void Artifact::readDirectory() {
+  places.resize(foot.directory_count);
+  if (!places.empty())
+    memcpy(places.data(), file.data() + foot.directory_offset,
+           places.size() * sizeof(MercerConstantEntry));
+  for (const MercerConstantEntry &place : places)
+    slots.push_back(file.data() + foot.constants_offset + place.offset);
 }
 
 /// "0.1.7" -> "0.1"
@@ -201,6 +239,8 @@ Status Artifact::load(const std::string &path, const LoadOptions &options,
   const Manifest &manifest = artifact->contents;
   if (Status status = artifact->checkModule(); status.failed())
     return status;
+  if (Status status = artifact->checkKernels(); status.failed())
+    return status;
   if (!options.anyCompiler &&
       series(manifest.compiler) != series(versionString()))
     return {Code::CompilerMismatch, path,
@@ -209,6 +249,7 @@ Status Artifact::load(const std::string &path, const LoadOptions &options,
   if (Status status = checkCpuFeatures(manifest.cpuFeatures, path);
       status.failed())
     return status;
+  artifact->readDirectory();
   result = std::move(artifact);
   return {};
 }

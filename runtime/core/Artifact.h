@@ -33,7 +33,10 @@ public:
   const Manifest &manifest() const { return contents; }
   const std::string &manifestText() const { return text; }
   const MercerFooter &footer() const { return foot; }
-  const void *constants() const { return file.data() + foot.constants_offset; }
+  /// The address of every constant slot, in the mapped file.
+  const std::vector<const void *> &constants() const { return slots; }
+  /// Where each of them lies in the constants section.
+  const std::vector<MercerConstantEntry> &directory() const { return places; }
   const EntryDesc &entry(uint32_t index) const {
     return contents.entries[index];
   }
@@ -42,6 +45,8 @@ private:
   Artifact() = default;
   Status open();
   Status checkModule() const;
+  Status checkKernels() const;
+  void readDirectory();
 
   std::string filePath;
   MappedFile file;
@@ -50,6 +55,8 @@ private:
   const MercerModuleDesc *desc = nullptr;
   std::string text;
   Manifest contents;
+  std::vector<MercerConstantEntry> places;
+  std::vector<const void *> slots;
 };
 
 /// The library's version, "major.minor.patch".

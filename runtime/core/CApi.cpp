@@ -16,16 +16,18 @@
 using namespace mercer::rt;
 
 struct MercerContext {
-  explicit MercerContext(const MercerContextOptions &options) : impl(options) {}
+  MercerContext(const MercerContextOptions &options, Memory memory,
+                std::shared_ptr<Device> device)
+      : impl(options, memory, std::move(device)) {}
   Context impl;
 };
 struct MercerArtifact {
   std::shared_ptr<const Artifact> impl;
 };
 struct MercerSession {
-  MercerSession(std::shared_ptr<const Artifact> artifact, Memory memory,
-                int64_t capacity)
-      : impl(std::move(artifact), memory, capacity) {}
+  MercerSession(std::shared_ptr<const Artifact> artifact,
+                std::shared_ptr<Device> device, int64_t capacity)
+      : impl(std::move(artifact), std::move(device), capacity) {}
   Session impl;
 };
 
@@ -141,8 +143,45 @@ const char *mercer_error_summary(int32_t code) { return codeSummary(code); }
 const char *mercer_version(void) { return versionString(); }
 
 //===----------------------------------------------------------------------===//
+// Devices
+//===----------------------------------------------------------------------===//
+
+int32_t mercer_device_count(int32_t type, int32_t *count) {
+  if (!count)
+    return static_cast<int32_t>(Code::InvalidArgument);
+  *count = 0;
+  std::vector<std::string> names;
+  Status status =
+      guarded("mercer_device_count", [&] { return listDevices(type, names); });
+  *count = static_cast<int32_t>(names.size());
+  return status.number();
+}
+
+int32_t mercer_device_name(MercerDevice device, char *name, size_t size) {
+  if (!name || size == 0)
+    return static_cast<int32_t>(Code::InvalidArgument);
+  *name = 0;
+  std::vector<std::string> names;
+  Status status = guarded("mercer_device_name",
+                          [&] { return listDevices(device.type, names); });
+  if (status.failed())
+    return status.number();
+  if (device.id < 0 || static_cast<size_t>(device.id) >= names.size())
+    return static_cast<int32_t>(Code::DeviceMissing);
+  const std::string &text = names[device.id];
+  const size_t length = std::min(text.size(), size - 1);
+  memcpy(name, text.data(), length);
+  name[length] = 0;
+  return 0;
+}
+
+//===----------------------------------------------------------------------===//
 // Context
 //===----------------------------------------------------------------------===//
+
+/// Bits of MercerContextOptions::flags that mean something.
+constexpr uint32_t knownFlags =
+    MERCER_CONTEXT_VALIDATE | MERCER_CONTEXT_POISON_OUTPUTS;
 
 static Status createContext(const MercerContextOptions *given,
                             std::unique_ptr<MercerContext> &result) {
@@ -152,27 +191,25 @@ static Status createContext(const MercerContextOptions *given,
     return status;
   if (options.device.type == 0 && options.device.id == 0)
     options.device.type = MERCER_DEVICE_CPU;
-  if (options.device.type != MERCER_DEVICE_CPU || options.device.id != 0)
-    return {Code::DeviceUnsupported, "mercer_context_create", ""};
   if (options.allocator &&
       (!options.allocator->allocate || !options.allocator->release))
     return nullArgument("mercer_context_create", "a function of the allocator");
   const MercerThreadPool *external = options.thread_pool;
   if (external && (!external->run || external->threads == 0))
     return nullArgument("mercer_context_create", "the thread pool");
-  uint32_t threads = options.threads ? options.threads : availableThreads();
-  // More threads than any machine has is a mistake, not a wish.
-  if (threads > 4096)
-    return {Code::InvalidArgument, "mercer_context_create",
-            "expects at most 4096 threads"};
-  auto context = std::make_unique<MercerContext>(options);
-  if (Status status = ThreadPool::create(
-          threads, external, context->impl.memory, context->impl.pool);
-      status.failed())
+  if (options.flags & ~knownFlags)
+    return {Code::StructVersion, "MercerContextOptions",
+            format("flags has unknown bits: 0x%x", options.flags)};
+  Memory memory(options.allocator);
+  std::shared_ptr<Device> device;
+  if (Status status = createDevice(options, memory, device); status.failed())
     return status;
-  result = std::move(context);
+  result = std::make_unique<MercerContext>(options, memory, std::move(device));
   return {};
 }
+
+/// Why the latest context could not be made: there is none to ask.
+static thread_local Status creation;
 
 int32_t mercer_context_create(const MercerContextOptions *options,
                               MercerContext **context) {
@@ -183,27 +220,43 @@ int32_t mercer_context_create(const MercerContextOptions *options,
   Status status = guarded("mercer_context_create",
                           [&] { return createContext(options, created); });
   *context = created.release();
-  return status.number();
+  const int32_t code = status.number();
+  if (code)
+    creation = std::move(status);
+  return code;
 }
 
 void mercer_context_destroy(MercerContext *context) { delete context; }
 
+/// A view of `status`, whose strings live as long as it.
+static MercerError viewOf(const Status &status) {
+  const char *name = codeName(status.number());
+  const char *message = status.message().c_str();
+  if (!*message && codeSummary(status.number()))
+    message = codeSummary(status.number());
+  return {status.number(), name ? name : "", message, status.place().c_str()};
+}
+
 const MercerError *mercer_context_error(const MercerContext *context) {
-  static const MercerError none{static_cast<int32_t>(Code::InvalidArgument),
-                                "InvalidArgument", "the context is null",
-                                "mercer_context_error"};
-  if (!context)
-    return &none;
+  if (!context) {
+    static thread_local MercerError view;
+    static const MercerError none{static_cast<int32_t>(Code::InvalidArgument),
+                                  "InvalidArgument", "the context is null",
+                                  "mercer_context_error"};
+    if (!creation.failed())
+      return &none;
+    view = viewOf(creation);
+    return &view;
+  }
   // A cache of strings that `last` owns; the handle stays logically const.
   auto &impl = const_cast<Context &>(context->impl);
-  const Status &last = impl.last;
-  const char *name = codeName(last.number());
-  const char *message = last.message().c_str();
-  if (!*message && codeSummary(last.number()))
-    message = codeSummary(last.number());
-  impl.lastView = {last.number(), name ? name : "", message,
-                   last.place().c_str()};
+  impl.lastView = viewOf(impl.last);
   return &impl.lastView;
+}
+
+int32_t mercer_context_synchronize(MercerContext *context) {
+  return call(context, "mercer_context_synchronize",
+              [](Context &impl) { return impl.device->synchronize(); });
 }
 
 int32_t mercer_profile_write(MercerContext *context, const char *path) {
@@ -394,7 +447,7 @@ int32_t mercer_session_create(MercerContext *context, MercerArtifact *artifact,
     if (options.capacity < 0)
       return {Code::InvalidArgument, "mercer_session_create",
               "the capacity is negative"};
-    *session = new MercerSession(artifact->impl, impl.memory, options.capacity);
+    *session = new MercerSession(artifact->impl, impl.device, options.capacity);
     return {};
   });
 }
@@ -420,7 +473,7 @@ int32_t mercer_session_state(MercerContext *context, MercerSession *session,
     const ValueDesc &value = impl.artifact->entry(0).states[index];
     if (view)
       *view = {state.data,
-               {MERCER_DEVICE_CPU, 0},
+               impl.device->id(),
                static_cast<int32_t>(state.dims.size()),
                value.dtype,
                state.dims.data(),
@@ -497,9 +550,88 @@ int32_t mercer_run(MercerContext *context, const MercerArtifact *artifact,
   });
 }
 
+/// Bytes of a tensor with valid dtype and shape.
+static Status bytesOf(const MercerTensor &tensor, const char *name,
+                      int64_t &bytes) {
+  int64_t count;
+  if (tensor.ndim < 0 || (tensor.ndim > 0 && !tensor.shape))
+    return {Code::InvalidArgument, name, "the tensor has no shape"};
+  if (!dtypeName(tensor.dtype))
+    return {Code::InvalidArgument, name, "the element type is not known"};
+  if (!elementCount(tensor.shape, tensor.ndim, count) ||
+      !byteCount(tensor.dtype, count, bytes))
+    return {Code::SizeOverflow, name,
+            "the shape " + formatShape(tensor.shape, tensor.ndim) +
+                " is not valid"};
+  return {};
+}
+
+int32_t mercer_tensor_allocate(MercerContext *context, MercerTensor *tensor) {
+  static constexpr char name[] = "mercer_tensor_allocate";
+  return call(context, name, [&](Context &impl) -> Status {
+    if (!tensor)
+      return nullArgument(name, "tensor");
+    int64_t bytes;
+    if (Status status = bytesOf(*tensor, name, bytes); status.failed())
+      return status;
+    void *data = nullptr;
+    int64_t *shape = nullptr;
+    if (Status status = impl.allocateTensor(!impl.device->isHost(), 0, bytes,
+                                            /*rank=*/0, name, data, shape);
+        status.failed())
+      return status;
+    tensor->data = data;
+    tensor->device = impl.device->id();
+    tensor->strides = nullptr;
+    tensor->byte_offset = 0;
+    return {};
+  });
+}
+
+int32_t mercer_tensor_copy(MercerContext *context, const MercerTensor *to,
+                           const MercerTensor *from) {
+  static constexpr char name[] = "mercer_tensor_copy";
+  return call(context, name, [&](Context &impl) -> Status {
+    if (!to || !from)
+      return nullArgument(name, to ? "from" : "to");
+    int64_t bytes, size;
+    if (Status status = bytesOf(*to, name, bytes); status.failed())
+      return status;
+    if (Status status = bytesOf(*from, name, size); status.failed())
+      return status;
+    if (!sameDtype(to->dtype, from->dtype) || to->ndim != from->ndim ||
+        !std::equal(to->shape, to->shape + to->ndim, from->shape))
+      return {Code::InvalidArgument, name,
+              "expects two tensors of one element type and shape"};
+    if (!isContiguous(*to) || !isContiguous(*from))
+      return {Code::InvalidArgument, name, "expects tensors without gaps"};
+    Device &device = *impl.device;
+    if (!isReachable(*to, device.id()) || !isReachable(*from, device.id()))
+      return {Code::InvalidArgument, name,
+              "a tensor is on another device than the context"};
+    if (bytes == 0)
+      return {};
+    if (!to->data || !from->data)
+      return nullArgument(name, to->data ? "from->data" : "to->data");
+    char *target = tensorData(*to);
+    const char *source = tensorData(*from);
+    if (to->device.type == from->device.type && target < source + bytes &&
+        source < target + bytes)
+      return {Code::BuffersOverlap, name, "the tensors overlap"};
+    if (to->device.type != MERCER_DEVICE_CPU)
+      return from->device.type != MERCER_DEVICE_CPU
+                 ? device.copy(target, source, bytes)
+                 : device.upload(target, source, bytes);
+    if (from->device.type != MERCER_DEVICE_CPU)
+      return device.download(target, source, bytes);
+    memcpy(target, source, bytes);
+    return {};
+  });
+}
+
 void mercer_tensor_release(MercerContext *context, MercerTensor *tensor) {
   if (!context || !tensor || !tensor->data)
     return;
-  context->impl.releaseOutput(tensor->data);
+  context->impl.releaseTensor(tensor->data);
   tensor->data = nullptr;
 }

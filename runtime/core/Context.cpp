@@ -4,42 +4,64 @@
 
 namespace mercer::rt {
 
-Context::Context(const MercerContextOptions &options)
-    : device(options.device), memory(options.allocator),
-      arena(memory, MERCER_MEMORY_ARENA),
-      collectProfile(options.collect_profile != 0) {
+Context::Context(const MercerContextOptions &options, Memory memory,
+                 std::shared_ptr<Device> device)
+    : device(std::move(device)), memory(memory),
+      collectProfile(options.collect_profile != 0),
+      poisonOutputs((options.flags & MERCER_CONTEXT_POISON_OUTPUTS) != 0) {
   if (options.profiler)
     profiler = *options.profiler;
 }
 
 Context::~Context() {
-  for (auto &[data, bytes] : outputs)
-    memory.release(MERCER_MEMORY_OUTPUT, data, bytes);
+  arena.clear(*device);
+  for (auto &[data, memory] : owned)
+    give(data, memory);
+  device->close();
 }
 
-void *Context::allocateOutput(uint32_t index, size_t bytes) {
-  void *data = memory.allocate(MERCER_MEMORY_OUTPUT, index, bytes);
-  if (data)
-    outputs[data] = bytes;
-  return data;
+Status Context::allocateTensor(bool onDevice, uint32_t index, size_t bytes,
+                               size_t rank, const std::string &place,
+                               void *&data, int64_t *&shape) {
+  std::unique_ptr<int64_t[]> room;
+  if (rank > 0)
+    room = std::make_unique<int64_t[]>(rank);
+  shape = room.get();
+  if (onDevice) {
+    if (Status status =
+            device->allocate(MERCER_MEMORY_OUTPUT, index, bytes, place, data);
+        status.failed())
+      return status;
+  } else if (!(data = memory.allocate(MERCER_MEMORY_OUTPUT, index, bytes))) {
+    return memory.failure(bytes, place);
+  }
+  owned[data] = {bytes, onDevice, std::move(room)};
+  return {};
 }
 
-void Context::releaseOutput(void *data) {
-  auto it = outputs.find(data);
-  if (it == outputs.end())
+void Context::give(void *data, const Owned &owned) {
+  if (owned.onDevice)
+    device->release(MERCER_MEMORY_OUTPUT, data, owned.bytes);
+  else
+    memory.release(MERCER_MEMORY_OUTPUT, data, owned.bytes);
+}
+
+void Context::releaseTensor(void *data) {
+  auto it = owned.find(data);
+  if (it == owned.end())
     return;
-  memory.release(MERCER_MEMORY_OUTPUT, data, it->second);
-  outputs.erase(it);
+  give(data, it->second);
+  owned.erase(it);
 }
 
-Session::Session(std::shared_ptr<const Artifact> owner, Memory memory,
-                 int64_t capacity)
-    : artifact(std::move(owner)), memory(memory), capacity(capacity),
+Session::Session(std::shared_ptr<const Artifact> owner,
+                 std::shared_ptr<Device> device, int64_t capacity)
+    : artifact(std::move(owner)), device(std::move(device)), capacity(capacity),
       states(artifact->entry(0).states.size()) {}
 
 void Session::reset() {
   for (State &state : states) {
-    memory.release(MERCER_MEMORY_STATE, state.data, state.bytes);
+    device->release(MERCER_MEMORY_STATE, state.data, state.bytes);
     state = State();
   }
 }

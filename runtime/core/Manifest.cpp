@@ -199,6 +199,17 @@ Status Manifest::parse(std::string_view text, const std::string &place,
   manifest.compiler = reader.string(json, "compiler", "manifest");
   manifest.cpuFeatures = reader.strings(
       reader.array(json, "cpu_features", "manifest", true), "cpu_features");
+  manifest.deviceFeatures =
+      reader.strings(reader.array(json, "device_features", "manifest", false),
+                     "device_features");
+  manifest.target = "cpu";
+  if (auto target = json.find("target"); target != json.end()) {
+    if (!target->is_object())
+      reader.complain("target", "expects an object");
+    else if (manifest.target = reader.string(*target, "kind", "target");
+             manifest.target == "cuda")
+      manifest.chip = reader.string(*target, "chip", "target");
+  }
   const Json &entries = reader.array(json, "entries", "manifest", true);
   manifest.entries.resize(entries.size());
   for (size_t i = 0; i < entries.size(); ++i)

@@ -51,7 +51,10 @@ struct SiteDesc {
 struct Manifest {
   uint32_t abiVersion = 0;
   std::string compiler;
+  std::string target; ///< kind of device: "cpu", "cuda", "vulkan"
+  std::string chip;   ///< what CUDA code was made for: "sm_90a"
   std::vector<std::string> cpuFeatures;
+  std::vector<std::string> deviceFeatures;
   std::vector<EntryDesc> entries;
   std::vector<SiteDesc> sites;
 

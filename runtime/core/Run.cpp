@@ -73,23 +73,43 @@ bool extent(const MercerTensor &tensor, uintptr_t &first, uintptr_t &last) {
   return true;
 }
 
+/// What an element that no kernel writes is made of: a NaN where the type has
+/// one.
+uint8_t poisonByte(MercerDataType dtype) {
+  switch (dtype.code) {
+  case MERCER_INT:
+  case MERCER_UINT:
+  case MERCER_BOOL:
+    return 0xa5;
+  default:
+    return 0xff;
+  }
+}
+
 /// State of one run; `ctx` of the runtime table.
 class Run {
 public:
   explicit Run(const RunRequest &request)
-      : request(request), context(request.context), artifact(*request.artifact),
-        entry(artifact.entry(request.entry)), produced(request.outputCount) {}
+      : request(request), context(request.context), device(*context.device),
+        artifact(*request.artifact), entry(artifact.entry(request.entry)),
+        produced(request.outputCount) {}
   ~Run();
 
   Status execute();
 
 private:
   struct Output {
-    void *data = nullptr;   ///< what the host program writes; null: not yet
-    bool allocated = false; ///< through the context's allocator
-    bool temporary = false; ///< to be copied to the caller's strided tensor
+    void *data = nullptr;     ///< what the host program writes; null: not yet
+    void *tensor = nullptr;   ///< what was allocated for the caller, or null
+    int64_t *shape = nullptr; ///< room that was allocated with it
+    bool temporary = false;   ///< `data` is to be copied to the caller's tensor
     int64_t bytes = 0;
     std::vector<int64_t> dims;
+  };
+  struct Event {
+    const char *kernel;
+    uint32_t site;
+    int64_t tiles;
   };
   struct Block {
     MercerMemoryPurpose purpose;
@@ -99,7 +119,14 @@ private:
 
   Status prepareInputs();
   Status checkOverlaps();
+  Status gather(const MercerTensor &tensor, void *to, int64_t bytes,
+                bool contiguous);
+  Status scatter(const Output &out, const MercerTensor &tensor);
+  Status runHostProgram(const void *const *constants);
   Status finish();
+  void handOut();
+  Status takeEvents();
+  bool onDevice(const MercerTensor &tensor) const;
   void *block(MercerMemoryPurpose purpose, uint32_t index, size_t bytes);
 
   void *output(uint32_t index, uint32_t rank, const int64_t *dims);
@@ -107,6 +134,7 @@ private:
   void *allocate(int64_t bytes);
   void release(void *memory);
   int32_t launch(uint32_t kernel, uint32_t site, const int64_t *params);
+  const void *read(const void *from, int64_t bytes);
   void *state(uint32_t index, uint32_t rank, int64_t *dims, int64_t *length);
   int32_t setStateLength(uint32_t index, int64_t length);
   int32_t report(int32_t code, const char *message);
@@ -140,11 +168,13 @@ private:
 
   const RunRequest &request;
   Context &context;
+  Device &device;
   const Artifact &artifact;
   const EntryDesc &entry;
   std::vector<int64_t> dims, symbols, args;
   std::vector<Output> produced;
   std::vector<Block> blocks;
+  std::vector<Event> events;
   std::vector<std::pair<uint32_t, int64_t>> newLengths;
   bool arenaTaken = false;
   Status status;
@@ -173,13 +203,16 @@ const MercerRuntimeTable Run::table = {
       return guarded<int32_t>(
           ctx, 0, [&](Run &run) { return run.launch(kernel, site, params); });
     },
-    [](void *, void *dst, const void *src, int64_t bytes) {
-      // Empty tensors may have no address, which memcpy does not allow.
-      if (bytes > 0)
-        memcpy(dst, src, bytes);
-      return int32_t(0);
+    [](void *ctx, void *dst, const void *src, int64_t bytes) {
+      return guarded<int32_t>(ctx, 0, [&](Run &run) {
+        Status status = run.device.copy(dst, src, bytes);
+        return status.failed() ? run.fail(std::move(status)) : 0;
+      });
     },
-    [](void *, const void *ptr, int64_t) { return ptr; },
+    [](void *ctx, const void *ptr, int64_t bytes) {
+      return guarded<const void *>(
+          ctx, nullptr, [&](Run &run) { return run.read(ptr, bytes); });
+    },
     [](void *ctx, uint32_t index, uint32_t rank, int64_t *dims,
        int64_t *length) {
       return guarded<void *>(ctx, nullptr, [&](Run &run) {
@@ -194,20 +227,35 @@ const MercerRuntimeTable Run::table = {
       return guarded<int32_t>(
           ctx, 0, [&](Run &run) { return run.report(code, message); });
     },
+    [](void *ctx, void *dst, int64_t bits, int64_t bytes) {
+      return guarded<int32_t>(ctx, 0, [&](Run &run) {
+        Status status = run.device.write(dst, bits, bytes);
+        return status.failed() ? run.fail(std::move(status)) : 0;
+      });
+    },
 };
 
 Run::~Run() {
   for (Block &block : blocks)
-    context.memory.release(block.purpose, block.memory, block.bytes);
+    device.release(block.purpose, block.memory, block.bytes);
+}
+
+/// On a GPU a tensor may be in host memory too; it is copied then. On the CPU
+/// the two are the same.
+bool Run::onDevice(const MercerTensor &tensor) const {
+  return tensor.device.type == device.id().type;
 }
 
 void *Run::block(MercerMemoryPurpose purpose, uint32_t index, size_t bytes) {
   blocks.reserve(blocks.size() + 1);
-  void *memory = context.memory.allocate(purpose, index, bytes);
-  if (memory)
-    blocks.push_back({purpose, memory, bytes});
-  else
-    fail(context.memory.failure(bytes, entryPlace()));
+  void *memory = nullptr;
+  if (Status status =
+          device.allocate(purpose, index, bytes, entryPlace(), memory);
+      status.failed()) {
+    fail(std::move(status));
+    return nullptr;
+  }
+  blocks.push_back({purpose, memory, bytes});
   return memory;
 }
 
@@ -238,26 +286,40 @@ void *Run::output(uint32_t index, uint32_t rank, const int64_t *dims) {
   }
   out.dims.assign(dims, dims + rank);
   MercerTensor &tensor = request.outputs[index];
+  bool direct = device.isHost() || onDevice(tensor);
   if (!tensor.data) {
-    // The shape goes behind the data where the caller has no room for it.
-    size_t bytes = out.bytes;
-    if (!tensor.shape)
-      bytes = (bytes + 7) / 8 * 8 + rank * sizeof(int64_t);
-    out.data = context.allocateOutput(index, bytes);
-    if (!out.data)
-      fail(context.memory.failure(bytes, outputPlace(index)));
-    out.allocated = out.data != nullptr;
-    return out.data;
+    if (Status status = context.allocateTensor(
+            !device.isHost() && direct, index, out.bytes,
+            tensor.shape ? 0 : rank, outputPlace(index), out.tensor, out.shape);
+        status.failed()) {
+      fail(std::move(status));
+      return nullptr;
+    }
+    out.data = out.tensor;
+  } else {
+    if (!std::equal(dims, dims + rank, tensor.shape)) {
+      fail({Code::OutputTooSmall, outputPlace(index),
+            "expects a buffer of shape " + formatShape(dims, rank) + ", got " +
+                formatShape(tensor.shape, rank)});
+      return nullptr;
+    }
+    out.data = tensorData(tensor);
+    direct =
+        direct && isContiguous(tensor) &&
+        reinterpret_cast<uintptr_t>(out.data) % device.tensorAlignment() == 0;
   }
-  if (!std::equal(dims, dims + rank, tensor.shape)) {
-    fail({Code::OutputTooSmall, outputPlace(index),
-          "expects a buffer of shape " + formatShape(dims, rank) + ", got " +
-              formatShape(tensor.shape, rank)});
+  out.temporary = !direct;
+  if (out.temporary &&
+      !(out.data = block(MERCER_MEMORY_COPY, index, out.bytes)))
     return nullptr;
-  }
-  out.temporary = !isContiguous(tensor);
-  out.data = out.temporary ? block(MERCER_MEMORY_COPY, index, out.bytes)
-                           : tensorData(tensor);
+  // Not what the caller gave: it may be a donated input.
+  if (context.poisonOutputs && (out.tensor || out.temporary))
+    if (Status status =
+            device.fill(out.data, poisonByte(value.dtype), out.bytes);
+        status.failed()) {
+      fail(std::move(status));
+      return nullptr;
+    }
   return out.data;
 }
 
@@ -269,9 +331,13 @@ void *Run::arena(int64_t bytes) {
     return nullptr;
   }
   arenaTaken = true;
-  void *memory = context.arena.ensure(bytes);
-  if (!memory)
-    fail(context.memory.failure(bytes, entryPlace() + ", arena"));
+  void *memory = nullptr;
+  if (Status status =
+          context.arena.ensure(device, bytes, entryPlace() + ", arena", memory);
+      status.failed()) {
+    fail(std::move(status));
+    return nullptr;
+  }
   return memory;
 }
 
@@ -287,7 +353,7 @@ void *Run::allocate(int64_t bytes) {
 void Run::release(void *memory) {
   for (size_t i = 0; i < blocks.size(); ++i)
     if (blocks[i].memory == memory) {
-      context.memory.release(blocks[i].purpose, memory, blocks[i].bytes);
+      device.release(blocks[i].purpose, memory, blocks[i].bytes);
       blocks[i] = blocks.back();
       blocks.pop_back();
       return;
@@ -306,34 +372,55 @@ int32_t Run::launch(uint32_t index, uint32_t site, const int64_t *params) {
     return fail(
         {Code::HostProgramFailed, kernel.name,
          format("the grid has %lld tiles", static_cast<long long>(tiles))});
-  const bool observed = context.collectProfile || context.profiler.launched;
-  const uint64_t start = observed ? monotonicNanoseconds() : 0;
-  if (Status failure = context.pool->run(kernel, params, tiles);
-      failure.failed())
+  if (Status failure = device.launch({index, params, tiles}); failure.failed())
     return fail(std::move(failure));
-  if (!observed)
+  if (!context.collectProfile && !context.profiler.launched)
     return 0;
-  const uint64_t duration = monotonicNanoseconds() - start;
+  events.push_back({kernel.name, site, tiles});
+  // Only the CPU knows at once how long it took.
+  Status failure = device.isHost() ? takeEvents() : Status();
+  return failure.failed() ? fail(std::move(failure)) : 0;
+}
+
+/// Reports the launches whose times are known by now: all, after a wait.
+Status Run::takeEvents() {
+  std::vector<LaunchTime> times;
+  if (Status failure = device.takeTimes(times); failure.failed())
+    return failure;
   static const SiteDesc unknown;
   const auto &sites = artifact.manifest().sites;
-  const SiteDesc &place = site < sites.size() ? sites[site] : unknown;
-  auto threads =
-      static_cast<uint32_t>(std::min<int64_t>(context.pool->threads(), tiles));
-  if (context.profiler.launched) {
-    MercerProfileEvent event{sizeof(MercerProfileEvent),
-                             kernel.name,
-                             place.nodePointers.data(),
-                             place.nodePointers.size(),
-                             start,
-                             duration,
-                             tiles,
-                             threads};
-    context.profiler.launched(context.profiler.user, &event);
+  const size_t count = std::min(times.size(), events.size());
+  for (size_t i = 0; i < count; ++i) {
+    const Event &event = events[i];
+    const LaunchTime &time = times[i];
+    const SiteDesc &place =
+        event.site < sites.size() ? sites[event.site] : unknown;
+    if (context.profiler.launched) {
+      MercerProfileEvent view{sizeof(MercerProfileEvent),
+                              event.kernel,
+                              place.nodePointers.data(),
+                              place.nodePointers.size(),
+                              time.startNs,
+                              time.durationNs,
+                              event.tiles,
+                              time.threads};
+      context.profiler.launched(context.profiler.user, &view);
+    }
+    if (context.collectProfile)
+      context.profile.add({request.artifact, event.kernel, &place, time.startNs,
+                           time.durationNs, event.tiles, time.threads});
   }
-  if (context.collectProfile)
-    context.profile.add({request.artifact, kernel.name, &place, start, duration,
-                         tiles, threads});
-  return 0;
+  events.erase(events.begin(), events.begin() + count);
+  return {};
+}
+
+const void *Run::read(const void *from, int64_t bytes) {
+  const void *host = nullptr;
+  if (Status failure = device.read(from, bytes, host); failure.failed()) {
+    fail(std::move(failure));
+    return nullptr;
+  }
+  return host;
 }
 
 void *Run::state(uint32_t index, uint32_t rank, int64_t *dims,
@@ -365,13 +452,22 @@ void *Run::state(uint32_t index, uint32_t rank, int64_t *dims,
       return nullptr;
     }
     state.dims.assign(dims, dims + rank);
-    state.data = request.session->memory.allocate(MERCER_MEMORY_STATE, index,
-                                                  state.bytes);
-    if (!state.data) {
-      fail(request.session->memory.failure(state.bytes, place));
+    // The session's device may be another queue of the same one: `release`
+    // comes from there.
+    Device &owner = *request.session->device;
+    if (Status failure = owner.allocate(MERCER_MEMORY_STATE, index, state.bytes,
+                                        place, state.data);
+        failure.failed()) {
+      fail(std::move(failure));
       return nullptr;
     }
-    memset(state.data, 0, state.bytes);
+    if (Status failure = device.fill(state.data, 0, state.bytes);
+        failure.failed()) {
+      owner.release(MERCER_MEMORY_STATE, state.data, state.bytes);
+      state.data = nullptr;
+      fail(std::move(failure));
+      return nullptr;
+    }
     state.length = 0;
   } else if (!std::equal(dims, dims + rank, state.dims.begin())) {
     fail({Code::StateShapeMismatch, place,
@@ -423,26 +519,63 @@ int32_t Run::report(int32_t code, const char *message) {
 //===----------------------------------------------------------------------===//
 
 Status Run::prepareInputs() {
-  // Empty tensors may come without an address; kernels then get this one.
-  alignas(bufferAlignment) static const char empty[bufferAlignment] = {};
   size_t next = 0;
   for (uint32_t i = 0; i < request.inputCount; ++i) {
     const MercerTensor &tensor = request.inputs[i];
-    const char *data = tensor.data ? tensorData(tensor) : empty;
-    if (!isContiguous(tensor)) {
+    const char *data = tensor.data ? tensorData(tensor) : nullptr;
+    const bool contiguous = isContiguous(tensor);
+    const bool aligned =
+        reinterpret_cast<uintptr_t>(data) % device.tensorAlignment() == 0;
+    if (!data || !onDevice(tensor) || !contiguous || !aligned) {
       int64_t count, bytes;
       elementCount(tensor.shape, tensor.ndim, count);
       byteCount(tensor.dtype, count, bytes);
       void *copy = block(MERCER_MEMORY_COPY, i, bytes);
       if (!copy)
         return std::move(status);
-      copyStrided(tensor, static_cast<char *>(copy), /*pack=*/true);
+      if (bytes > 0)
+        if (Status failure = gather(tensor, copy, bytes, contiguous);
+            failure.failed())
+          return failure;
       data = static_cast<char *>(copy);
     }
     args.push_back(reinterpret_cast<intptr_t>(data));
     for (int32_t d = 0; d < tensor.ndim; ++d)
       args.push_back(dims[next++]);
   }
+  return {};
+}
+
+/// Copies an input to contiguous device memory.
+Status Run::gather(const MercerTensor &tensor, void *to, int64_t bytes,
+                   bool contiguous) {
+  if (contiguous)
+    return onDevice(tensor) ? device.copy(to, tensorData(tensor), bytes)
+                            : device.upload(to, tensorData(tensor), bytes);
+  if (device.isHost()) {
+    copyStrided(tensor, static_cast<char *>(to), /*pack=*/true);
+    return {};
+  }
+  std::vector<char> packed(bytes);
+  copyStrided(tensor, packed.data(), /*pack=*/true);
+  return device.upload(to, packed.data(), bytes);
+}
+
+/// Copies a result to the caller's tensor.
+Status Run::scatter(const Output &out, const MercerTensor &tensor) {
+  if (onDevice(tensor) && !device.isHost())
+    return device.copy(tensorData(tensor), out.data, out.bytes);
+  if (isContiguous(tensor))
+    return device.download(tensorData(tensor), out.data, out.bytes);
+  if (device.isHost()) {
+    copyStrided(tensor, static_cast<char *>(out.data), /*pack=*/false);
+    return {};
+  }
+  std::vector<char> packed(out.bytes);
+  if (Status failure = device.download(packed.data(), out.data, out.bytes);
+      failure.failed())
+    return failure;
+  copyStrided(tensor, packed.data(), /*pack=*/false);
   return {};
 }
 
@@ -470,10 +603,12 @@ Status Run::checkOverlaps() {
                      tensor.ndim)};
     if (value.rank() > 0 && !tensor.shape)
       return {Code::InvalidArgument, outputPlace(i), "the buffer has no shape"};
-    if (tensor.device.type != context.device.type ||
-        tensor.device.id != context.device.id)
+    if (!isReachable(tensor, device.id()))
       return {Code::InvalidArgument, outputPlace(i),
               "the buffer is on another device than the context"};
+    if (!device.isHost() && onDevice(tensor) && !isContiguous(tensor))
+      return {Code::InvalidArgument, outputPlace(i),
+              "buffers on a device must be contiguous"};
     if (value.dtype.bits < 8 && !isContiguous(tensor))
       return {Code::InvalidArgument, outputPlace(i),
               "buffers of types below 8 bits must be contiguous"};
@@ -516,54 +651,86 @@ Status Run::execute() {
       (!request.session || request.session->artifact != request.artifact))
     return {Code::MissingSession, entryPlace(),
             "the entry point owns state and expects a session of its artifact"};
-  if (Status failure = prepareInputs(); failure.failed())
-    return failure;
+  if (request.session &&
+      (request.session->device->id().type != device.id().type ||
+       request.session->device->id().id != device.id().id))
+    return {Code::InvalidArgument, entryPlace(),
+            "the session belongs to another device than the context"};
 
   const uint64_t start = context.collectProfile ? monotonicNanoseconds() : 0;
+  const bool observed = context.collectProfile || context.profiler.launched;
+  const void *const *constants = nullptr;
+  Status failure = device.beginRun(request.artifact, observed, constants);
+  if (failure.failed())
+    return failure;
+  failure = runHostProgram(constants);
+  if (!failure.failed())
+    failure = finish();
+  if (observed && !failure.failed())
+    failure = takeEvents();
+  if (Status ended = device.endRun(); ended.failed() && !failure.failed())
+    failure = std::move(ended);
+  if (failure.failed()) {
+    for (Output &out : produced)
+      context.releaseTensor(out.tensor);
+    return failure;
+  }
+  if (context.collectProfile)
+    context.profile.add({request.artifact, entry.name.c_str(), nullptr, start,
+                         monotonicNanoseconds() - start, 0, 0});
+  handOut();
+  return {};
+}
+
+Status Run::runHostProgram(const void *const *constants) {
+  if (Status failure = prepareInputs(); failure.failed())
+    return failure;
   int32_t code = artifact.module().entries[request.entry].run(
-      &table, this, artifact.constants(), args.data());
+      &table, this, constants, args.data());
   if (code != 0 && !status.failed())
     fail({code, entryPlace(), "the host program failed without a message"});
   for (uint32_t i = 0; i < produced.size(); ++i)
     if (!produced[i].data)
       fail({Code::HostProgramFailed, outputPlace(i),
             "the host program has not produced this output"});
-  if (status.failed()) {
-    for (Output &out : produced)
-      if (out.allocated)
-        context.releaseOutput(out.data);
-    return std::move(status);
-  }
-  if (context.collectProfile)
-    context.profile.add({request.artifact, entry.name.c_str(), nullptr, start,
-                         monotonicNanoseconds() - start, 0,
-                         context.pool->threads()});
-  return finish();
+  return std::move(status);
 }
 
+/// Brings results to where the caller wants them.
 Status Run::finish() {
   for (uint32_t i = 0; i < produced.size(); ++i) {
     Output &out = produced[i];
-    MercerTensor &tensor = request.outputs[i];
-    if (out.temporary)
-      copyStrided(tensor, static_cast<char *>(out.data), /*pack=*/false);
-    if (!out.allocated)
+    if (!out.temporary)
       continue;
-    const size_t rank = out.dims.size();
+    Status failure = out.tensor
+                         ? device.download(out.tensor, out.data, out.bytes)
+                         : scatter(out, request.outputs[i]);
+    if (failure.failed())
+      return failure;
+  }
+  return {};
+}
+
+/// The run has succeeded: nothing of the caller's changes before.
+void Run::handOut() {
+  for (uint32_t i = 0; i < produced.size(); ++i) {
+    Output &out = produced[i];
+    MercerTensor &tensor = request.outputs[i];
+    if (!out.tensor)
+      continue;
     if (!tensor.shape)
-      tensor.shape = reinterpret_cast<int64_t *>(static_cast<char *>(out.data) +
-                                                 (out.bytes + 7) / 8 * 8);
+      tensor.shape = out.shape;
     std::copy(out.dims.begin(), out.dims.end(), tensor.shape);
-    tensor.data = out.data;
-    tensor.device = context.device;
-    tensor.ndim = static_cast<int32_t>(rank);
+    tensor.data = out.tensor;
+    tensor.device =
+        out.temporary ? MercerDevice{MERCER_DEVICE_CPU, 0} : device.id();
+    tensor.ndim = static_cast<int32_t>(out.dims.size());
     tensor.dtype = entry.outputs[i].dtype;
     tensor.strides = nullptr;
     tensor.byte_offset = 0;
   }
   for (auto [index, length] : newLengths)
     request.session->states[index].length = length;
-  return {};
 }
 
 Status runEntry(const RunRequest &request) { return Run(request).execute(); }

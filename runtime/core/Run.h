@@ -33,6 +33,10 @@ Status checkInputs(const RunRequest &request, bool withData,
 /// True for row-major tensors without gaps (null strides included).
 bool isContiguous(const MercerTensor &tensor);
 
+/// Can a context of `device` take this tensor? Its own device's and the
+/// host's.
+bool isReachable(const MercerTensor &tensor, MercerDevice device);
+
 /// First byte of a tensor's data.
 inline char *tensorData(const MercerTensor &tensor) {
   return static_cast<char *>(tensor.data) + tensor.byte_offset;

@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
-from cases import attention, contraction, elementwise, kernels, movement, reduction, variants
+from cases import attention, contraction, elementwise, empty, kernels, movement, reduction, variants
 from cases.core import EPSILON, Group, Variant, dtype_of
 from mercertest import report
 from mercertest.arrays import save_array
@@ -37,6 +37,7 @@ def all_groups(seed: int) -> Iterator[Group]:
     yield from attention.groups(np.random.default_rng([seed, 100]))
     yield from kernels.groups(np.random.default_rng([seed, 101]))
     yield from variants.groups(np.random.default_rng([seed, 102]))
+    yield from empty.groups(np.random.default_rng([seed, 103]))
 
 
 def problem(actual: np.ndarray, expected: np.ndarray, group: Group) -> str:
@@ -53,6 +54,9 @@ def problem(actual: np.ndarray, expected: np.ndarray, group: Group) -> str:
     got = actual.astype(np.float64)
     if not np.array_equal(np.isfinite(got), np.isfinite(expected)):
         return f"{np.count_nonzero(np.isfinite(got) != np.isfinite(expected))} of {expected.size} are not finite where they should be"
+    special = ~np.isfinite(expected)
+    if not np.array_equal(got[special], expected[special], equal_nan=True):
+        return f"infinities or NaN differ: {got[special][:4]}, expected {expected[special][:4]}"
     epsilon = EPSILON[dtype_of(actual)]
     largest = float(np.abs(expected[np.isfinite(expected)]).max(initial=0))
     scale = np.maximum(np.abs(expected), 1e-2 * largest) if group.by_element else np.full(expected.shape, largest)

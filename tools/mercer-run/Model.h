@@ -8,6 +8,7 @@
 #include "tools/mercer-run/Array.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,9 @@ public:
   Model(const Model &) = delete;
   ~Model();
 
-  rt::Status load(const std::string &path, uint32_t threads, bool profile);
+  /// On `device`, or on what the artifact was made for.
+  rt::Status load(const std::string &path, std::optional<MercerDevice> device,
+                  uint32_t threads, bool profile);
 
   const std::vector<Value> &inputs() const { return inputValues; }
   const std::vector<Value> &outputs() const { return outputValues; }
@@ -38,7 +41,9 @@ public:
   MercerMemoryInfo memory();
 
   /// One run on fresh state. Outputs are made by the first run and poisoned
-  /// before each one; `milliseconds` is the time of the run alone.
+  /// before each one; `milliseconds` is the time of the run alone. On a device
+  /// all tensors lie there: the first run brings the inputs, `results` fetches
+  /// the outputs.
   rt::Status run(std::vector<Array> &in, double &milliseconds);
   /// The outputs of the latest run, copied out.
   rt::Status results(std::vector<Array> &arrays);
@@ -50,15 +55,20 @@ private:
   rt::Status status(int32_t code) const;
   rt::Status readValues(int32_t kind, uint32_t count,
                         std::vector<Value> &values);
+  rt::Status createContext(MercerDevice device, uint32_t threads, bool profile);
+  rt::Status placeInputs(std::vector<Array> &in);
+  rt::Status poisonOutputs();
+  bool onHost() const { return device.type == MERCER_DEVICE_CPU; }
   static void *allocate(void *user, int32_t purpose, uint32_t index,
                         size_t bytes, size_t alignment);
   static void release(void *user, int32_t purpose, void *memory, size_t bytes);
 
+  MercerDevice device{MERCER_DEVICE_CPU, 0};
   MercerContext *context = nullptr;
   MercerArtifact *artifact = nullptr;
   MercerSession *session = nullptr;
   std::vector<Value> inputValues, outputValues;
-  std::vector<MercerTensor> outputTensors;
+  std::vector<MercerTensor> inputTensors, outputTensors;
 };
 
 } // namespace mercer::run

@@ -2,14 +2,36 @@
 
 #include "tools/mercer-run/Options.h"
 
-#include "mercer/mercer.h"
-
 #include <CLI/CLI.hpp>
 
 namespace mercer::run {
 
 using rt::Code;
 using rt::Status;
+
+/// KIND or KIND:N.
+static Status parseDevice(const std::string &text, MercerDevice &device) {
+  const size_t colon = text.find(':');
+  const std::string kind = text.substr(0, colon);
+  device = {0, 0};
+  for (auto [name, type] : {std::pair{"cpu", MERCER_DEVICE_CPU},
+                            std::pair{"cuda", MERCER_DEVICE_CUDA},
+                            std::pair{"vulkan", MERCER_DEVICE_VULKAN}})
+    if (kind == name)
+      device.type = type;
+  bool good = device.type != 0;
+  if (colon != std::string::npos) {
+    const std::string number = text.substr(colon + 1);
+    good = good && !number.empty() && number.size() < 5 &&
+           number.find_first_not_of("0123456789") == std::string::npos;
+    if (good)
+      device.id = std::stoi(number);
+  }
+  if (good)
+    return {};
+  return {Code::InvalidOption, "--device " + text,
+          "expects cpu, cuda or vulkan, with :N for another one than the best"};
+}
 
 Status parseOptions(int argc, char **argv, Options &options) {
   CLI::App app("Runs and checks an artifact that mercerc has made.",
@@ -41,6 +63,11 @@ Status parseOptions(int argc, char **argv, Options &options) {
   auto *seedOption = app.add_option("--random-inputs", seed,
                                     "draw the inputs that no file gives")
                          ->type_name("SEED");
+  std::string device;
+  app.add_option("--device", device,
+                 "cpu, cuda or vulkan, with :N for another one than the best "
+                 "(default: what the artifact was made for)")
+      ->type_name("KIND[:N]");
   app.add_option("--threads", options.threads, "threads (0: all processors)")
       ->type_name("N");
   app.add_option("--repeat", options.repeat, "timed runs")
@@ -71,6 +98,10 @@ Status parseOptions(int argc, char **argv, Options &options) {
     options.atol = atol;
   if (seedOption->count())
     options.randomInputs = seed;
+  if (!device.empty())
+    if (Status status = parseDevice(device, options.device.emplace());
+        status.failed())
+      return status;
   for (auto [name, value] :
        {std::pair{"--rtol", options.rtol}, std::pair{"--atol", options.atol}})
     if (value && !(*value >= 0))

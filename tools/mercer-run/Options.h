@@ -3,6 +3,7 @@
 #ifndef MERCER_TOOLS_MERCERRUN_OPTIONS_H
 #define MERCER_TOOLS_MERCERRUN_OPTIONS_H
 
+#include "mercer/mercer.h"
 #include "runtime/support/Status.h"
 
 #include <cstdint>
@@ -19,6 +20,8 @@ struct Options {
   std::vector<std::string> inputs, outputs, expects;
   std::optional<double> rtol, atol;
   std::optional<uint64_t> randomInputs;
+  /// Absent: what the artifact was made for.
+  std::optional<MercerDevice> device;
   uint32_t threads = 0;
   uint32_t repeat = 1, warmup = 0;
   std::string profile;

@@ -225,7 +225,11 @@ std::vector<Value> withShapes(std::vector<Value> values,
 
 Status execute(const Options &options, std::string &text, bool &differs) {
   Model model;
-  if (Status status = model.load(options.artifact, options.threads,
+  // An artifact can be described where nothing can run it.
+  std::optional<MercerDevice> device = options.device;
+  if (options.describe)
+    device = MercerDevice{MERCER_DEVICE_CPU, 0};
+  if (Status status = model.load(options.artifact, device, options.threads,
                                  !options.profile.empty());
       status.failed())
     return status;

@@ -71,7 +71,9 @@ typedef struct MercerDataType {
 } MercerDataType;
 
 /// A view; it owns nothing. `strides` count elements, NULL means row-major
-/// without gaps. `data` need not be aligned beyond its element.
+/// without gaps. `data` need not be aligned beyond its element. On a device it
+/// is an address that only contexts of that device can follow, or anyone
+/// compute with.
 typedef struct MercerTensor {
   void *data;
   MercerDevice device;
@@ -81,6 +83,16 @@ typedef struct MercerTensor {
   int64_t *strides;
   uint64_t byte_offset;
 } MercerTensor;
+
+/// Number of devices of a type (MercerDeviceType) that contexts can be made
+/// for; 0 where there is no driver. Devices are ordered best first, and {type,
+/// 0} is the one to use without a wish.
+MERCER_API int32_t mercer_device_count(int32_t type, int32_t *count);
+
+/// A device's name, null-terminated and cut to `size` bytes. E4401 if there is
+/// no such device.
+MERCER_API int32_t mercer_device_name(MercerDevice device, char *name,
+                                      size_t size);
 
 /// Name as in a manifest ("float32", "bfloat16", "int4", ...), NULL if the
 /// type is unknown.
@@ -159,6 +171,16 @@ typedef struct MercerProfiler {
   void *user;
 } MercerProfiler;
 
+enum MercerContextFlags {
+  /// Reports wrong use of the device by the runtime or an artifact as errors;
+  /// slow. On Vulkan it needs the validation layers to be installed.
+  /// MERCER_VULKAN_VALIDATION=1 in the environment does the same.
+  MERCER_CONTEXT_VALIDATE = 1,
+  /// Fills outputs that the context allocates, floating types with NaN, so that
+  /// elements that no kernel writes are seen.
+  MERCER_CONTEXT_POISON_OUTPUTS = 2
+};
+
 typedef struct MercerContextOptions {
   uint32_t struct_size;
   uint32_t threads;    ///< 0: as many as the process may use
@@ -168,6 +190,7 @@ typedef struct MercerContextOptions {
   const MercerThreadPool *thread_pool; ///< NULL: a pool of the context's own
   const MercerProfiler *profiler;      ///< NULL: none
   uint32_t collect_profile; ///< 1: keep events for mercer_profile_write
+  uint32_t flags;           ///< MercerContextFlags
 } MercerContextOptions;
 
 /// `options` may be NULL. On failure *context is NULL and the code says why.
@@ -179,7 +202,8 @@ MERCER_API int32_t mercer_context_create(const MercerContextOptions *options,
 /// allocator of the context that it was made with.
 MERCER_API void mercer_context_destroy(MercerContext *context);
 
-/// Outcome of the latest call on this context. Never NULL.
+/// Outcome of the latest call on this context. Never NULL. Without a context:
+/// why mercer_context_create has last failed on this thread.
 MERCER_API const MercerError *
 mercer_context_error(const MercerContext *context);
 
@@ -190,6 +214,10 @@ MERCER_API int32_t mercer_profile_write(MercerContext *context,
 
 /// Forgets the launches collected so far.
 MERCER_API int32_t mercer_profile_clear(MercerContext *context);
+
+/// Waits for everything that runs and copies on this context have left to the
+/// device, and reports what failed in it. Nothing to do on the CPU.
+MERCER_API int32_t mercer_context_synchronize(MercerContext *context);
 
 //===----------------------------------------------------------------------===//
 // Artifacts
@@ -327,13 +355,18 @@ typedef struct MercerRunOptions {
 } MercerRunOptions;
 
 /// Runs an entry point to its end. Inputs and outputs are in the manifest's
-/// order; inputs are only read. For each output the caller sets either
+/// order; inputs are only read. On a GPU each tensor lies either in host
+/// memory, and is copied, or on the context's device (MercerTensor.device); the
+/// call waits for the device only if some output lies in host memory or the
+/// host program reads a value. For each output the caller sets either
 ///  - data, dtype, ndim and shape (and strides): the result is written there
 ///    if the shape is the result's, E4107 otherwise; or
 ///  - data = NULL and shape = room for the declared rank, or NULL: the
-///    context's allocator gives the memory (with shape NULL for the shape too),
-///    ndim, dtype, shape and data are set, and the caller hands it back with
-///    mercer_tensor_release, before the context is destroyed.
+///    context's allocator gives the memory (with shape NULL there comes room
+///    for the shape with it), ndim, dtype, shape and data are set, and the
+///    caller hands it back with mercer_tensor_release, before the context is
+///    destroyed. If device is the context's own, the memory is there, else in
+///    host memory.
 /// After a failure outputs that the call allocated have data NULL again.
 MERCER_API int32_t mercer_run(MercerContext *context,
                               const MercerArtifact *artifact, uint32_t entry,
@@ -341,8 +374,23 @@ MERCER_API int32_t mercer_run(MercerContext *context,
                               const MercerTensor *inputs, uint32_t input_count,
                               MercerTensor *outputs, uint32_t output_count);
 
-/// Gives back an output that mercer_run allocated on this context, and sets
-/// its data to NULL.
+/// Memory for a tensor on the context's device (on the CPU in host memory):
+/// dtype, ndim and shape say how much; data, device, strides and byte_offset
+/// are set. Contents are undefined.
+MERCER_API int32_t mercer_tensor_allocate(MercerContext *context,
+                                          MercerTensor *tensor);
+
+/// Copies between tensors of one element type and shape, without gaps, in host
+/// memory or on the context's device, after everything that the context has
+/// been asked to do so far. Between two tensors of the device it does not wait;
+/// otherwise both may be used at once when it returns.
+MERCER_API int32_t mercer_tensor_copy(MercerContext *context,
+                                      const MercerTensor *to,
+                                      const MercerTensor *from);
+
+/// Gives back what mercer_run or mercer_tensor_allocate has allocated on this
+/// context, and sets its data to NULL. Runs that still use it on the device do
+/// no harm.
 MERCER_API void mercer_tensor_release(MercerContext *context,
                                       MercerTensor *tensor);
 

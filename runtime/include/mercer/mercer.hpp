@@ -88,23 +88,40 @@ public:
                    ElementType<std::remove_const_t<T>>::value, std::move(shape),
                    std::move(strides)) {}
 
+  /// The same memory address, but of a device.
+  TensorView on(MercerDevice where) && {
+    device = where;
+    return std::move(*this);
+  }
+
   const std::vector<int64_t> &shape() const { return dims; }
   /// Valid as long as this view is not changed or moved.
   MercerTensor tensor() {
-    return {data,
-            {MERCER_DEVICE_CPU, 0},
-            static_cast<int32_t>(dims.size()),
-            dtype,
-            dims.data(),
-            steps.empty() ? nullptr : steps.data(),
+    return {data,  device,      static_cast<int32_t>(dims.size()),
+            dtype, dims.data(), steps.empty() ? nullptr : steps.data(),
             0};
   }
 
 private:
   void *data;
+  MercerDevice device{MERCER_DEVICE_CPU, 0};
   MercerDataType dtype;
   std::vector<int64_t> dims, steps;
 };
+
+/// Names of the devices of a type (MercerDeviceType), best first.
+inline std::vector<std::string> deviceNames(int32_t type) {
+  int32_t count = 0;
+  std::vector<std::string> names;
+  if (mercer_device_count(type, &count) != 0)
+    return names;
+  for (int32_t id = 0; id < count; ++id) {
+    char name[256];
+    if (mercer_device_name({type, id}, name, sizeof(name)) == 0)
+      names.push_back(name);
+  }
+  return names;
+}
 
 /// An input, output or state as the artifact declares it.
 struct ValueInfo {
@@ -140,7 +157,15 @@ public:
   std::vector<int64_t> shape(size_t i) const {
     return {tensors[i].shape, tensors[i].shape + tensors[i].ndim};
   }
+  /// The same as a view, to give it to another run or copy.
+  TensorView view(size_t i) const {
+    return TensorView(tensors[i].data, tensors[i].dtype, shape(i))
+        .on(tensors[i].device);
+  }
+  /// Of an output in host memory.
   template <typename T> const T *data(size_t i) const {
+    assert(tensors[i].device.type == MERCER_DEVICE_CPU &&
+           "the output is on a device");
     assert(tensors[i].dtype.code == ElementType<T>::value.code &&
            tensors[i].dtype.bits == ElementType<T>::value.bits &&
            "the output has another element type");
@@ -150,6 +175,38 @@ public:
 private:
   MercerContext *context;
   std::vector<MercerTensor> tensors;
+};
+
+/// Memory of a context's device: released with this object, which must not
+/// outlive its context.
+class DeviceTensor {
+public:
+  DeviceTensor(DeviceTensor &&other) noexcept
+      : context(other.context), tensor(std::exchange(other.tensor, {})),
+        dims(std::move(other.dims)) {}
+  DeviceTensor &operator=(DeviceTensor &&other) noexcept {
+    std::swap(context, other.context);
+    std::swap(tensor, other.tensor);
+    std::swap(dims, other.dims);
+    return *this;
+  }
+  ~DeviceTensor() { mercer_tensor_release(context, &tensor); }
+  TensorView view() const {
+    return TensorView(tensor.data, tensor.dtype, dims).on(tensor.device);
+  }
+
+private:
+  friend class Context;
+  DeviceTensor(MercerContext *context, MercerDataType dtype,
+               std::vector<int64_t> shape)
+      : context(context), dims(std::move(shape)) {
+    tensor.dtype = dtype;
+    tensor.ndim = static_cast<int32_t>(dims.size());
+    tensor.shape = dims.data();
+  }
+  MercerContext *context;
+  MercerTensor tensor{};
+  std::vector<int64_t> dims;
 };
 
 namespace detail {
@@ -198,13 +255,11 @@ public:
   static Result<Context> create(MercerContextOptions options = {}) {
     options.struct_size = sizeof(options);
     MercerContext *context = nullptr;
-    if (int32_t code = mercer_context_create(&options, &context)) {
-      const char *name = mercer_error_name(code);
-      const char *summary = mercer_error_summary(code);
-      return Error{code, name ? name : "", summary ? summary : "",
-                   "mercer_context_create"};
-    }
-    return Context(context);
+    if (int32_t code = mercer_context_create(&options, &context))
+      return detail::errorOf(code, nullptr);
+    if (options.device.type == 0)
+      options.device.type = MERCER_DEVICE_CPU;
+    return Context(context, options.device);
   }
   MercerContext *get() const { return handle.get(); }
 
@@ -268,17 +323,18 @@ public:
     return Session(session);
   }
 
-  /// Runs an entry point; the context allocates the outputs.
+  /// Runs an entry point; the context allocates the outputs in host memory.
   Result<Outputs> run(const Artifact &artifact, std::vector<TensorView> inputs,
                       Session *session = nullptr, uint32_t entry = 0) {
-    MercerEntryInfo counts{};
-    counts.struct_size = sizeof(counts);
-    if (int32_t code = mercer_entry_info(get(), artifact.get(), entry, &counts))
-      return detail::errorOf(code, get());
-    std::vector<MercerTensor> outputs(counts.output_count);
-    if (int32_t code = invoke(artifact, inputs, outputs, session, entry))
-      return detail::errorOf(code, get());
-    return Outputs(get(), std::move(outputs));
+    return run(artifact, std::move(inputs), {MERCER_DEVICE_CPU, 0}, session,
+               entry);
+  }
+
+  /// The same with outputs on the context's device; does not wait for it.
+  Result<Outputs> runOnDevice(const Artifact &artifact,
+                              std::vector<TensorView> inputs,
+                              Session *session = nullptr, uint32_t entry = 0) {
+    return run(artifact, std::move(inputs), where, session, entry);
   }
 
   /// Runs an entry point into buffers of the caller.
@@ -300,8 +356,46 @@ public:
     return Done();
   }
 
+  /// Memory on the context's device.
+  Result<DeviceTensor> allocate(MercerDataType dtype,
+                                std::vector<int64_t> shape) {
+    DeviceTensor result(get(), dtype, std::move(shape));
+    if (int32_t code = mercer_tensor_allocate(get(), &result.tensor))
+      return detail::errorOf(code, get());
+    return result;
+  }
+
+  /// Between host memory and the context's device, or inside of one.
+  Result<Done> copy(TensorView to, TensorView from) {
+    MercerTensor target = to.tensor(), source = from.tensor();
+    if (int32_t code = mercer_tensor_copy(get(), &target, &source))
+      return detail::errorOf(code, get());
+    return Done();
+  }
+
+  /// Waits for the device.
+  Result<Done> synchronize() {
+    if (int32_t code = mercer_context_synchronize(get()))
+      return detail::errorOf(code, get());
+    return Done();
+  }
+
 private:
-  explicit Context(MercerContext *context) : handle(context) {}
+  Context(MercerContext *context, MercerDevice device)
+      : handle(context), where(device) {}
+  Result<Outputs> run(const Artifact &artifact, std::vector<TensorView> inputs,
+                      MercerDevice device, Session *session, uint32_t entry) {
+    MercerEntryInfo counts{};
+    counts.struct_size = sizeof(counts);
+    if (int32_t code = mercer_entry_info(get(), artifact.get(), entry, &counts))
+      return detail::errorOf(code, get());
+    std::vector<MercerTensor> outputs(counts.output_count);
+    for (MercerTensor &output : outputs)
+      output.device = device;
+    if (int32_t code = invoke(artifact, inputs, outputs, session, entry))
+      return detail::errorOf(code, get());
+    return Outputs(get(), std::move(outputs));
+  }
   int32_t invoke(const Artifact &artifact, std::vector<TensorView> &inputs,
                  std::vector<MercerTensor> &outputs, Session *session,
                  uint32_t entry) {
@@ -316,6 +410,7 @@ private:
                       static_cast<uint32_t>(outputs.size()));
   }
   detail::Handle<MercerContext> handle;
+  MercerDevice where;
 };
 
 } // namespace mercer

@@ -50,16 +50,3 @@ func.func @product_of_sizes(%x: tensor<?x3x4xf32>) -> tensor<*xf32> {
   %r = onnx.node "Reshape"(%x, %t) opset 13 : (tensor<?x3x4xf32>, tensor<*xi64>) -> tensor<*xf32>
   return %r : tensor<*xf32>
 }
-
-// -----
-
-// A sum over nothing is its initial value; nothing of no elements is computed.
-// CHECK-LABEL: func.func @empty_set
-// CHECK: linalg.fill
-// CHECK-NOT: linalg.generic
-// CHECK: return
-func.func @empty_set(%x: tensor<2x0x4xf32>) -> (tensor<*xf32>, tensor<*xf32>) {
-  %0 = onnx.node "ReduceSum"(%x) opset 11 {axes = array<i64: 1>, keepdims = 0 : i64} : (tensor<2x0x4xf32>) -> tensor<*xf32>
-  %1 = onnx.node "Relu"(%x) opset 14 : (tensor<2x0x4xf32>) -> tensor<*xf32>
-  return %0, %1 : tensor<*xf32>, tensor<*xf32>
-}

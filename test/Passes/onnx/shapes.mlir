@@ -43,6 +43,37 @@ func.func @slice(%x: tensor<4x8xf32>) -> tensor<*xf32> {
 
 // -----
 
+// Bounds are clamped to a dim whose size arrives at run time, and the size keeps its bound.
+// CHECK-DAG: #[[MIN:.*]] = affine_map<()[s0] -> (7, s0)>
+// CHECK-LABEL: func.func @slice_head_of_dynamic
+// CHECK: %[[D:.*]] = tensor.dim %arg0
+// CHECK: %[[N:.*]] = affine.min #[[MIN]]()[%[[D]]]
+// CHECK: tensor.extract_slice %arg0[0, 0] [%[[N]], 8] [1, 1]
+// CHECK-NOT: cf.assert
+func.func @slice_head_of_dynamic(%x: tensor<?x8xf32>) -> tensor<*xf32> {
+  %s = arith.constant dense<0> : tensor<1xi64>
+  %e = arith.constant dense<7> : tensor<1xi64>
+  %a = arith.constant dense<0> : tensor<1xi64>
+  %r = onnx.node "Slice"(%x, %s, %e, %a) opset 13 : (tensor<?x8xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<*xf32>
+  return %r : tensor<*xf32>
+}
+
+// -----
+
+// A size that the model declares is believed, and compared when it runs.
+// CHECK-LABEL: func.func @slice_of_declared_size
+// CHECK: cf.assert %{{.*}}, "[E4103] a size differs from the one that the model declares"
+// CHECK: tensor.extract_slice %arg0[0, 0] [7, 8] [1, 1]
+func.func @slice_of_declared_size(%x: tensor<?x8xf32>) -> tensor<7x8xf32> {
+  %s = arith.constant dense<0> : tensor<1xi64>
+  %e = arith.constant dense<7> : tensor<1xi64>
+  %a = arith.constant dense<0> : tensor<1xi64>
+  %r = onnx.node "Slice"(%x, %s, %e, %a) opset 13 : (tensor<?x8xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<7x8xf32>
+  return %r : tensor<7x8xf32>
+}
+
+// -----
+
 // A negative step is a gather.
 // CHECK-LABEL: func.func @slice_backwards
 // CHECK: linalg.generic

@@ -197,7 +197,7 @@ TEST_F(Loader, RefusesMalformedManifests) {
   };
   EXPECT_EQ(replaced("{\"abi_version\"", "[\"abi_version\""), 2205);
   EXPECT_EQ(replaced("\"compiler\":\"0.1.0\"", "\"compiler\":  0.1  "), 2205);
-  EXPECT_EQ(replaced("\"abi_version\":1", "\"abi_version\":2"), 2203);
+  EXPECT_EQ(replaced("\"abi_version\":2", "\"abi_version\":3"), 2203);
   EXPECT_EQ(replaced("\"entries\":[", "\"entrees\":["), 2205);
   EXPECT_EQ(replaced("\"float32\"", "\"float33\""), 2205);
   EXPECT_EQ(replaced("[\"N\",4]", "[-1 ,4]"), 2205);
@@ -206,6 +206,24 @@ TEST_F(Loader, RefusesMalformedManifests) {
   EXPECT_EQ(replaced("\"name\":\"pair\"", "\"name\":\"pear\""), 2205);
   EXPECT_EQ(replaced("{\"input\":0", "{\"input\":9"), 2205);
   EXPECT_EQ(replaced("\"sites\":[{", "\"sites\":[7"), 2205);
+}
+
+/// An artifact for a GPU loads anywhere, but a context of the CPU refuses to
+/// run it; an incomplete table of kernels does not load.
+TEST_F(Loader, KnowsCodeForDevices) {
+  ArtifactHolder gpu(context, fake("device"));
+  Buffer<float> x({1}, {1});
+  MercerTensor in = x.view(), out{};
+  EXPECT_EQ(mercer_run(context, gpu, 0, nullptr, &in, 1, &out, 1), 4402);
+  EXPECT_NE(context.message().find("'vulkan'"), std::string::npos);
+  EXPECT_EQ(out.data, nullptr);
+  for (const char *name : {"device_empty", "device_scratch"}) {
+    MercerArtifact *artifact = nullptr;
+    EXPECT_EQ(
+        mercer_artifact_load(context, fake(name).c_str(), nullptr, &artifact),
+        2205);
+    EXPECT_NE(context.message().find("device kernels"), std::string::npos);
+  }
 }
 
 /// dlopen hands out the old library for a path that it knows; the loader must

@@ -129,6 +129,18 @@ TEST_F(MercerRun, FailureWhileRunningIsStatusFour) {
   EXPECT_NE(err.find("[E4101]"), std::string::npos);
 }
 
+TEST_F(MercerRun, ChoosesTheDevice) {
+  EXPECT_EQ(run(affine + " --device=cpu --input x=" + x), 0);
+  EXPECT_EQ(run(affine + " --device=tpu --input x=" + x), 2);
+  EXPECT_NE(err.find("[E1005]"), std::string::npos);
+  EXPECT_EQ(run(affine + " --device=vulkan: --input x=" + x), 2);
+  // Describing needs no device.
+  EXPECT_EQ(run(fake("device") + " --describe"), 0) << err;
+  // The CPU cannot run what was made for another device.
+  EXPECT_EQ(run(fake("device") + " --device=cpu --random-inputs=1"), 4);
+  EXPECT_NE(err.find("[E4402]"), std::string::npos) << err;
+}
+
 TEST_F(MercerRun, FullDiskLeavesNoFile) {
   auto before = files();
   EXPECT_EQ(run(affine + " --input x=" + x + " --output y=/dev/full"), 4);

@@ -397,19 +397,76 @@ TEST_F(Run, ProfilesLaunches) {
   EXPECT_EQ(mercer_profile_write(other, "/nonexistent/p.json"), 4301);
 }
 
+/// Tensors of the context's device, which is host memory here.
+TEST_F(Run, AllocatesAndCopiesTensors) {
+  MercerTensor tensor = x.view(), from = x.view(), to = y.view();
+  ASSERT_EQ(mercer_tensor_allocate(context, &tensor), 0);
+  EXPECT_NE(tensor.data, from.data);
+  EXPECT_EQ(tensor.device.type, MERCER_DEVICE_CPU);
+  ASSERT_EQ(mercer_tensor_copy(context, &tensor, &from), 0);
+  ASSERT_EQ(runOne(Main, tensor, y.view()), 0) << context.message();
+  EXPECT_EQ(y.values, expected);
+  ASSERT_EQ(mercer_tensor_copy(context, &to, &tensor), 0);
+  EXPECT_EQ(y.values, x.values);
+  EXPECT_EQ(mercer_context_synchronize(context), 0);
+  EXPECT_EQ(mercer_tensor_copy(context, &tensor, &tensor), 1008);
+  to.dtype = {MERCER_INT, 32, 1};
+  EXPECT_EQ(mercer_tensor_copy(context, &to, &tensor), 1001);
+  to = y.view();
+  to.device = {MERCER_DEVICE_VULKAN, 0};
+  EXPECT_EQ(mercer_tensor_copy(context, &to, &tensor), 1001);
+  int64_t huge[] = {INT64_MAX / 2, 4};
+  to.shape = huge;
+  EXPECT_EQ(mercer_tensor_allocate(context, &to), 4106);
+  mercer_tensor_release(context, &tensor);
+  EXPECT_EQ(tensor.data, nullptr);
+}
+
+TEST(Devices, AreCounted) {
+  int32_t count = -1;
+  EXPECT_EQ(mercer_device_count(MERCER_DEVICE_CPU, &count), 0);
+  EXPECT_EQ(count, 1);
+  char name[3];
+  EXPECT_EQ(mercer_device_name({MERCER_DEVICE_CPU, 0}, name, sizeof(name)), 0);
+  EXPECT_STREQ(name, "CP");
+  EXPECT_EQ(mercer_device_name({MERCER_DEVICE_CPU, 1}, name, sizeof(name)),
+            4401);
+  EXPECT_EQ(mercer_device_count(99, &count), 1001);
+  EXPECT_EQ(count, 0);
+}
+
+/// Elements that no kernel writes are seen: bytes of a NaN.
+TEST(Context, PoisonsOutputs) {
+  MercerContextOptions options{};
+  options.struct_size = sizeof(options);
+  options.flags = MERCER_CONTEXT_POISON_OUTPUTS;
+  ContextHolder context(options);
+  ArtifactHolder artifact{context, fake("forget")};
+  Buffer<float> x({1, 2}, {1, 2});
+  MercerTensor in = x.view(), out{};
+  ASSERT_EQ(mercer_run(context, artifact, 0, nullptr, &in, 1, &out, 1), 0);
+  EXPECT_EQ(static_cast<float *>(out.data)[0], 1);
+  EXPECT_TRUE(std::isnan(static_cast<float *>(out.data)[1]));
+  MercerContext *refused = nullptr;
+  options.flags = 1u << 31;
+  EXPECT_EQ(mercer_context_create(&options, &refused), 1002);
+}
+
 TEST(Context, ChecksOptions) {
   MercerContext *context = nullptr;
   EXPECT_EQ(mercer_context_create(nullptr, nullptr), 1001);
   MercerContextOptions options{};
   EXPECT_EQ(mercer_context_create(&options, &context), 1002);
   options.struct_size = sizeof(options);
-  options.device = {MERCER_DEVICE_CUDA, 0};
+  options.device = {99, 0};
   EXPECT_EQ(mercer_context_create(&options, &context), 1010);
   options.device = {0, 0};
   options.threads = 1u << 30;
   EXPECT_EQ(mercer_context_create(&options, &context), 1001);
   EXPECT_EQ(context, nullptr);
   EXPECT_EQ(mercer_context_error(nullptr)->code, 1001);
+  EXPECT_STREQ(mercer_context_error(nullptr)->message,
+               "expects at most 4096 threads");
   mercer_context_destroy(nullptr);
 }
 

@@ -1,6 +1,6 @@
 // A hand-written artifact: y = x * scale + shift over rows of four, in two
 // phases with scratch, and entry points that fail in every way a host program
-// can. constants: float scale[4], then at offset 64 float shift[4]. MANIFEST
+// can. constants: float scale[4], float shift[4]. MANIFEST
 // is the file that the build makes of affine.json.in.
 #include "mercer/abi.h"
 
@@ -34,7 +34,7 @@ static void shiftRows(const int64_t *params, int64_t begin, int64_t end,
                       void *scratch) {
   const float *x = (const float *)params[0];
   float *y = (float *)params[2];
-  const float *shift = (const float *)params[3] + 16;
+  const float *shift = (const float *)params[3];
   for (int64_t i = begin; i < end; ++i)
     for (int j = 0; j < 4; ++j)
       y[4 * i + j] = x[4 * i + j] + shift[j];
@@ -47,18 +47,19 @@ static const MercerKernelDesc kernels[] = {
 
 // args: x, N, 4
 static int32_t runMain(const MercerRuntimeTable *rt, void *ctx,
-                       const void *constants, const int64_t *args) {
+                       const void *const *constants, const int64_t *args) {
   void *scaled = rt->arena(ctx, args[1] * 16);
   if (!scaled)
     return 1;
   void *y = rt->output(ctx, 0, 2, args + 1);
   if (!y)
     return 1;
-  int64_t first[] = {args[0], args[1], (int64_t)scaled, (int64_t)constants};
+  int64_t first[] = {args[0], args[1], (int64_t)scaled, (int64_t)constants[0]};
   int32_t code = rt->launch(ctx, 0, 0, first);
   if (code)
     return code;
-  int64_t second[] = {(int64_t)scaled, args[1], (int64_t)y, (int64_t)constants};
+  int64_t second[] = {(int64_t)scaled, args[1], (int64_t)y,
+                      (int64_t)constants[1]};
   return rt->launch(ctx, 1, 1, second);
 }
 
@@ -70,7 +71,7 @@ static int32_t shapesMain(const int64_t *in, int64_t *out) {
 
 // args: a, N, b, N
 static int32_t runPair(const MercerRuntimeTable *rt, void *ctx,
-                       const void *constants, const int64_t *args) {
+                       const void *const *constants, const int64_t *args) {
   float *y = rt->output(ctx, 0, 1, args + 1);
   if (!y)
     return 1;
@@ -80,7 +81,7 @@ static int32_t runPair(const MercerRuntimeTable *rt, void *ctx,
 }
 
 static int32_t runFail(const MercerRuntimeTable *rt, void *ctx,
-                       const void *constants, const int64_t *args) {
+                       const void *const *constants, const int64_t *args) {
   int64_t dims[] = {args[1]};
   if (!rt->output(ctx, 0, 1, dims))
     return 1;
@@ -88,28 +89,28 @@ static int32_t runFail(const MercerRuntimeTable *rt, void *ctx,
 }
 
 static int32_t runSilent(const MercerRuntimeTable *rt, void *ctx,
-                         const void *constants, const int64_t *args) {
+                         const void *const *constants, const int64_t *args) {
   return 4108;
 }
 
 static int32_t runMissing(const MercerRuntimeTable *rt, void *ctx,
-                          const void *constants, const int64_t *args) {
+                          const void *const *constants, const int64_t *args) {
   return 0;
 }
 
 static int32_t runWild(const MercerRuntimeTable *rt, void *ctx,
-                       const void *constants, const int64_t *args) {
+                       const void *const *constants, const int64_t *args) {
   return rt->launch(ctx, 77, 0, args);
 }
 
 static int32_t runHuge(const MercerRuntimeTable *rt, void *ctx,
-                       const void *constants, const int64_t *args) {
+                       const void *const *constants, const int64_t *args) {
   int64_t dims[] = {INT64_MAX};
   return rt->output(ctx, 0, 1, dims) ? 0 : 1;
 }
 
 static int32_t runGreedy(const MercerRuntimeTable *rt, void *ctx,
-                         const void *constants, const int64_t *args) {
+                         const void *const *constants, const int64_t *args) {
   return rt->alloc(ctx, INT64_MAX / 2) ? 0 : 1;
 }
 

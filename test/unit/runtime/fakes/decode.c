@@ -5,7 +5,7 @@
 
 // args: x, S, 2
 static int32_t append(const MercerRuntimeTable *rt, void *ctx,
-                      const void *constants, const int64_t *args) {
+                      const void *const *constants, const int64_t *args) {
   int64_t dims[] = {0, 2}, length, none = 1;
   float *cache = rt->state(ctx, 0, 2, dims, &length);
   if (!cache)

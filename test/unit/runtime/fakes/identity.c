@@ -5,7 +5,7 @@
 
 // args: x, A, B
 static int32_t run(const MercerRuntimeTable *rt, void *ctx,
-                   const void *constants, const int64_t *args) {
+                   const void *const *constants, const int64_t *args) {
   void *y = rt->output(ctx, 0, 2, args + 1);
   if (!y)
     return 1;

@@ -4,7 +4,7 @@
 
 // args: x, N
 static int32_t run(const MercerRuntimeTable *rt, void *ctx,
-                   const void *constants, const int64_t *args) {
+                   const void *const *constants, const int64_t *args) {
   const uint8_t *x = rt->read(ctx, (const void *)args[0], args[1]);
   if (!x)
     return 1;
@@ -13,8 +13,8 @@ static int32_t run(const MercerRuntimeTable *rt, void *ctx,
     return 1;
   int64_t count = 0;
   for (int64_t i = 0; i < args[1]; ++i)
-    if (x[i])
-      found[count++] = i;
+    if (x[i] && rt->write(ctx, found + count++, i, 8))
+      return 1;
   void *out = rt->output(ctx, 0, 1, &count);
   if (!out)
     return 1;

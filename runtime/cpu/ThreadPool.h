@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef MERCER_RUNTIME_CORE_THREADPOOL_H
-#define MERCER_RUNTIME_CORE_THREADPOOL_H
+#ifndef MERCER_RUNTIME_CPU_THREADPOOL_H
+#define MERCER_RUNTIME_CPU_THREADPOOL_H
 
 #include "mercer/abi.h"
 #include "runtime/core/Memory.h"
@@ -66,4 +66,4 @@ private:
 
 } // namespace mercer::rt
 
-#endif // MERCER_RUNTIME_CORE_THREADPOOL_H
+#endif // MERCER_RUNTIME_CPU_THREADPOOL_H

@@ -1,6 +1,6 @@
 //===- ThreadPool.cpp - runs the tiles of a kernel on threads -------------===//
 
-#include "runtime/core/ThreadPool.h"
+#include "runtime/cpu/ThreadPool.h"
 
 #include "runtime/core/Clock.h"
 
