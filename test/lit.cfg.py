@@ -1,6 +1,7 @@
 # lit configuration: FileCheck tests of the dialects, passes, backends, driver.
 import os
 import platform
+import sys
 
 import lit.formats
 
@@ -28,3 +29,12 @@ if platform.machine() == "x86_64":
     for flag in ("avx2", "avx512f", "amx_tile"):
         if flag in flags:
             config.available_features.add(flag)
+
+# Assembles kernels for NVIDIA chips; needs no GPU.
+sys.path.insert(0, os.path.join(config.mercer_src_root, "test", "cuda"))
+from check_ptx import find_ptxas
+
+ptxas = find_ptxas(os.path.join(config.mercer_obj_root, "venv"))
+if ptxas:
+    config.available_features.add("ptxas")
+    config.environment["MERCER_PTXAS"] = ptxas

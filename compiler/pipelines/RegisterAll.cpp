@@ -5,6 +5,7 @@
 #include "compiler/pipelines/Pipelines.h"
 
 #include "backends/cpu/CpuBackend.h"
+#include "backends/cuda/CudaBackend.h"
 #include "dialects/mercer/IR/Mercer.h"
 #include "dialects/onnx/IR/Onnx.h"
 #include "passes/decompose/Passes.h"
@@ -28,10 +29,12 @@ void mercer::registerAllMercerDialects(mlir::DialectRegistry &registry) {
   registry.insert<MercerDialect, onnx::OnnxDialect>();
   registerHostBufferizationModels(registry);
   registerCpuTranslations(registry);
+  registerCudaTranslations(registry);
 }
 
 void mercer::registerAllMercerPasses() {
   registerMercerCPUPasses();
+  registerMercerCUDAPasses();
   registerMercerHostPasses();
   registerMercerRaisePasses();
   registerMercerOnnxPasses();
