@@ -1,5 +1,6 @@
-// TopK, CumSum and NonZero-like operators, from ranks and prefix sums: each
-// output element looks at one line of the input, without any order of writes.
+// TopK, CumSum and NonZero-like operators, from ranks and prefix sums. A prefix
+// sum is one pass along its axis; elsewhere each output element looks at one
+// line of the input, without any order of writes.
 #include "passes/onnx/Node.h"
 #include "passes/onnx/Parts.h"
 
@@ -104,29 +105,59 @@ LogicalResult lowerTopK(Context &c, Node &n) {
   return n.done({values, index});
 }
 
+/// All partial folds of `x` along `axis`, first to last: one pass, with the
+/// fold so far as a second result. Exclusive ones leave out the element itself.
+TValue scan(Lowering &L, TValue x, int64_t axis, DType acc, Value init,
+            bool exclusive,
+            llvm::function_ref<Value(Scalar &, Value acc, Value x)> step) {
+  Sizes sizes = L.dims(x.value), kept = sizes;
+  unsigned rank = sizes.size();
+  kept.erase(kept.begin() + axis);
+  AffineMap all = L.b.getMultiDimIdentityMap(rank);
+  SmallVector<utils::IteratorType> iters(rank, utils::IteratorType::parallel);
+  iters[axis] = utils::IteratorType::reduction;
+  Value out = L.empty(sizes, storageType(x.dtype, L.ctx()));
+  Value state = L.filled(kept, init);
+  auto op = linalg::GenericOp::create(
+      L.b, L.loc, TypeRange{out.getType(), state.getType()},
+      ValueRange{x.value}, ValueRange{out, state},
+      ArrayRef<AffineMap>{all, all, all.dropResult(axis)}, iters,
+      [&](OpBuilder &nested, Location loc, ValueRange a) {
+        Scalar s{nested, loc};
+        Value before = a[2];
+        Value after = step(s, before, s.cast(a[0], x.dtype, acc));
+        Value here = s.cast(exclusive ? before : after, acc, x.dtype);
+        linalg::YieldOp::create(nested, loc, ValueRange{here, after});
+      });
+  L.setDims(op.getResult(0), sizes);
+  return {op.getResult(0), x.dtype};
+}
+
+/// `x` from last to first along `axis`.
+TValue reversed(Lowering &L, TValue x, int64_t axis) {
+  Sizes sizes = L.dims(x.value), starts(sizes.size(), L.idx(0));
+  Ints steps(sizes.size(), 1);
+  starts[axis] = L.sub(sizes[axis], L.idx(1));
+  steps[axis] = -1;
+  return L.slice(x, starts, sizes, steps);
+}
+
 /// CumSum and CumProd along an axis that may arrive at run time.
 template <bool Product> LogicalResult lowerCumulative(Context &c, Node &n) {
   Lowering &L = c.L;
   TValue x = n.in(0);
   DType t = x.dtype, acc = accumulatorType(t);
-  Sizes xs = L.dims(x.value);
-  int64_t rank = xs.size();
+  int64_t rank = L.rank(x.value);
   bool exclusive = n.i("exclusive", 0), reverse = n.i("reverse", 0);
+  if (rank == 0)
+    return n.fail(InvalidShape, "input has rank 0, expected at least 1");
   auto along = [&](int64_t a) {
-    TValue r =
-        lineFold(L, acc, xs, xs[a], L.scalar().number(acc, Product ? 1 : 0),
-                 [&](Scalar &s, ValueRange at, Value sum) {
-                   SmallVector<Value> read(at.begin(), at.begin() + rank);
-                   read[a] = at.back();
-                   Value v = s.cast(L.extract(s, x.value, read), t, acc);
-                   Scalar::Cmp p = reverse
-                                       ? (exclusive ? Scalar::GT : Scalar::GE)
-                                       : (exclusive ? Scalar::LT : Scalar::LE);
-                   Value takes = s.cmpIndex(p, at.back(), at[a]);
-                   Value next = Product ? s.mul(sum, v) : s.add(sum, v);
-                   return s.select(takes, next, sum);
-                 });
-    return L.castTo(r, t);
+    TValue r = scan(L, reverse ? reversed(L, x, a) : x, a, acc,
+                    L.scalar().number(acc, Product ? 1 : 0), exclusive,
+                    [](Scalar &s, Value sum, Value v) {
+                      return Product ? s.mul(sum, v) : s.add(sum, v);
+                    });
+    return reverse ? reversed(L, r, a) : r;
   };
   TValue axisIn = n.in(1);
   std::optional<Sizes> axis;
@@ -156,16 +187,10 @@ template <bool Product> LogicalResult lowerCumulative(Context &c, Node &n) {
 
 /// Exclusive count of set flags before each position, and their total.
 std::pair<TValue, OpFoldResult> positions(Lowering &L, TValue flags) {
-  Sizes s1 = L.dims(flags.value);
-  TValue before =
-      lineFold(L, DType::I64, s1, s1[0], L.scalar().number(DType::I64, 0),
-               [&](Scalar &s, ValueRange at, Value acc) {
-                 Value f = s.toBool(L.extract(s, flags.value, {at[1]}));
-                 Value takes =
-                     s.logicalAnd(f, s.cmpIndex(Scalar::LT, at[1], at[0]));
-                 return s.add(acc, s.select(takes, s.number(DType::I64, 1),
-                                            s.number(DType::I64, 0)));
-               });
+  TValue before = scan(
+      L, L.castTo(flags, DType::I64), 0, DType::I64,
+      L.scalar().number(DType::I64, 0), /*exclusive=*/true,
+      [](Scalar &s, Value count, Value flag) { return s.add(count, flag); });
   TValue count =
       L.reduce(flags, {0}, false, DType::I64, L.scalar().number(DType::I64, 0),
                [](Scalar &s, Value a, Value v) { return s.add(a, v); });

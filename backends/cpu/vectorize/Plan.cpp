@@ -27,13 +27,14 @@ static bool isSupported(Operation &op) {
 }
 
 /// The kind of the op that joins `previous` with the rest, when the body is
-/// `yield join(previous, f(inputs))` and f does not read `previous`.
+/// `yield join(previous, f(inputs))` and f does not read `previous`. None where
+/// the joined value is a result of every step too: a scan has an order.
 static std::optional<vector::CombiningKind>
 combinerOf(Block &body, BlockArgument previous, unsigned result) {
   using vector::CombiningKind;
   Operation *op = body.getTerminator()->getOperand(result).getDefiningOp();
-  if (!op || op->getBlock() != &body || !previous.hasOneUse() ||
-      *previous.user_begin() != op)
+  if (!op || op->getBlock() != &body || !op->hasOneUse() ||
+      !previous.hasOneUse() || *previous.user_begin() != op)
     return std::nullopt;
   // fma(a, b, previous) adds.
   if (isa<math::FmaOp>(op))

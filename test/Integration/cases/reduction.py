@@ -6,7 +6,7 @@ from typing import Callable, Iterator
 
 import numpy as np
 
-from .core import DTYPES, FLOATS, Arrays, Recipe, node, random_shape, symbols, values
+from .core import DTYPES, FLOATS, KINDS, Arrays, Recipe, node, random_shape, symbols, values
 
 # operator: reference over axes, element types, whether an empty range has a value
 _REDUCTIONS: dict[str, tuple[Callable[..., np.ndarray], tuple[str, ...], bool]] = {
@@ -99,20 +99,52 @@ def _layer_norm(random: np.random.Generator, dtype: str) -> Recipe:
     )
 
 
-def _cumsum(random: np.random.Generator, dtype: str) -> Recipe:
-    def feeds(shape: str) -> Arrays:
-        return {"x": values(random, random_shape(random, 2, shape), dtype, -1, 3)}
+def _running_sum(x: np.ndarray, axis: int, exclusive: bool, reverse: bool) -> np.ndarray:
+    """In float64, or in int64 whose low bits are those of a narrower sum that wraps."""
+    x = np.flip(x, axis) if reverse else x
+    total = np.cumsum(x, axis=axis, dtype=np.int64 if x.dtype.kind in "iu" else np.float64)
+    total = total - x if exclusive else total
+    return np.flip(total, axis) if reverse else total
 
+
+def _cumsum(
+    random: np.random.Generator, dtype: str, rank: int, axis: int, exclusive=False, reverse=False, given=False, label=""
+) -> Recipe:
+    """`given`: the axis is an input."""
+
+    def feeds(shape: str) -> Arrays:
+        dims = (4, 100_000) if label else random_shape(random, rank, shape)
+        x = values(random, dims, dtype, -1, 3)
+        return {"x": x, "axis": np.array(axis, np.int64)} if given else {"x": x}
+
+    form = "".join(name for name, on in (("-exclusive", exclusive), ("-reverse", reverse), ("-given", given)) if on)
     return Recipe(
-        f"CumSum-{dtype}",
-        [node("CumSum", "x axis")],
+        f"CumSum{label}-rank{rank}-axis{axis}{form}-{dtype}",
+        [node("CumSum", "x axis", exclusive=int(exclusive), reverse=int(reverse))],
         feeds,
-        lambda x: np.cumsum(x, axis=1),
+        lambda x, **_: _running_sum(x, axis, exclusive, reverse),
         {"y": dtype},
-        {"x": symbols(2)},
-        {"axis": np.array(1, np.int64)},
+        {"x": symbols(rank)} | ({"axis": []} if given else {}),
+        {} if given else {"axis": np.array(axis, np.int64)},
+        kinds=("large",) if label else KINDS,
         units=32,
     )
+
+
+def _cumsums(random: np.random.Generator) -> Iterator[Recipe]:
+    for dtype in ("f64", "f32", "f16", "bf16", "i8", "i32", "i64"):
+        for exclusive in (False, True):
+            for reverse in (False, True):
+                yield _cumsum(random, dtype, 2, 1, exclusive, reverse)
+    for rank in (1, 3):
+        for axis in range(rank):
+            yield _cumsum(random, "f32", rank, axis)
+            yield _cumsum(random, "f32", rank, axis - rank, exclusive=True, reverse=True)
+    yield _cumsum(random, "f32", 3, 1, given=True)
+    # One pass: 4 x 10^5 elements take milliseconds, where all pairs of a line would be 2 x 10^10 additions.
+    for axis, reverse in ((1, False), (1, True)):
+        yield _cumsum(random, "f64", 2, axis, reverse=reverse, label="-long")
+        yield _cumsum(random, "i32", 2, axis, reverse=reverse, exclusive=True, label="-long")
 
 
 def _argmax(random: np.random.Generator, dtype: str) -> Recipe:
@@ -138,7 +170,6 @@ def recipes(random: np.random.Generator) -> Iterator[Recipe]:
         yield _softmax(random, dtype, -1)
         yield _layer_norm(random, dtype)
     yield _softmax(random, "f32", 1)
-    for dtype in ("f64", "f32", "i32"):
-        yield _cumsum(random, dtype)
+    yield from _cumsums(random)
     for dtype in ("f32", "i32"):
         yield _argmax(random, dtype)

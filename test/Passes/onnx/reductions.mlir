@@ -50,3 +50,33 @@ func.func @product_of_sizes(%x: tensor<?x3x4xf32>) -> tensor<*xf32> {
   %r = onnx.node "Reshape"(%x, %t) opset 13 : (tensor<?x3x4xf32>, tensor<*xi64>) -> tensor<*xf32>
   return %r : tensor<*xf32>
 }
+
+// -----
+
+// One pass along the axis: each step writes its element and carries the sum.
+// CHECK-DAG: #[[ALL:.*]] = affine_map<(d0, d1) -> (d0, d1)>
+// CHECK-DAG: #[[ROW:.*]] = affine_map<(d0, d1) -> (d0)>
+// CHECK-LABEL: func.func @running_sum
+// CHECK: %[[SUM:.*]] = linalg.fill ins(%{{.*}} : f32) outs(%{{.*}} : tensor<?xf32>)
+// CHECK: linalg.generic {indexing_maps = [#[[ALL]], #[[ALL]], #[[ROW]]], iterator_types = ["parallel", "reduction"]}
+// CHECK-SAME: ins(%arg0 : tensor<?x?xf16>) outs(%{{.*}}, %[[SUM]] : tensor<?x?xf16>, tensor<?xf32>)
+// CHECK: %[[X:.*]] = arith.extf
+// CHECK: %[[S:.*]] = arith.addf %{{.*}}, %[[X]] : f32
+// CHECK: %[[Y:.*]] = arith.truncf %[[S]]
+// CHECK: linalg.yield %[[Y]], %[[S]] : f16, f32
+func.func @running_sum(%x: tensor<?x?xf16>) -> tensor<*xf16> {
+  %axis = arith.constant dense<-1> : tensor<i64>
+  %r = onnx.node "CumSum"(%x, %axis) opset 14 : (tensor<?x?xf16>, tensor<i64>) -> tensor<*xf16>
+  return %r : tensor<*xf16>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @exclusive_running_sum
+func.func @exclusive_running_sum(%x: tensor<?xf32>) -> tensor<*xf32> {
+  %axis = arith.constant dense<0> : tensor<i64>
+  // CHECK: linalg.generic
+  // CHECK: linalg.yield %[[BEFORE:.*]], %{{.*}} : f32, f32
+  %r = onnx.node "CumSum"(%x, %axis) opset 14 {exclusive = 1 : i64} : (tensor<?xf32>, tensor<i64>) -> tensor<*xf32>
+  return %r : tensor<*xf32>
+}
