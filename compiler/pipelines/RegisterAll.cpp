@@ -6,6 +6,7 @@
 
 #include "backends/cpu/CpuBackend.h"
 #include "backends/cuda/CudaBackend.h"
+#include "backends/emulator/Emulator.h"
 #include "dialects/mercer/IR/Mercer.h"
 #include "dialects/onnx/IR/Onnx.h"
 #include "passes/decompose/Passes.h"
@@ -35,6 +36,7 @@ void mercer::registerAllMercerDialects(mlir::DialectRegistry &registry) {
 void mercer::registerAllMercerPasses() {
   registerMercerCPUPasses();
   registerMercerCUDAPasses();
+  registerMercerEmulatorPasses();
   registerMercerHostPasses();
   registerMercerRaisePasses();
   registerMercerOnnxPasses();
