@@ -1,6 +1,7 @@
 # lit configuration: FileCheck tests of the dialects, passes, backends, driver.
 import os
 import platform
+import shutil
 import sys
 
 import lit.formats
@@ -22,6 +23,8 @@ config.substitutions.append(("%src", config.mercer_src_root))
 # as unsupported, never silently passed.
 if os.path.exists(venv_python):
     config.available_features.add("python")
+if shutil.which("spirv-val"):
+    config.available_features.add("spirv-val")
 if platform.machine() == "x86_64":
     config.available_features.add("x86_64")
     with open("/proc/cpuinfo") as f:

@@ -7,6 +7,7 @@
 #include "backends/cpu/CpuBackend.h"
 #include "backends/cuda/CudaBackend.h"
 #include "backends/emulator/Emulator.h"
+#include "backends/spirv/SpirvBackend.h"
 #include "dialects/mercer/IR/Mercer.h"
 #include "dialects/onnx/IR/Onnx.h"
 #include "passes/decompose/Passes.h"
@@ -37,6 +38,7 @@ void mercer::registerAllMercerPasses() {
   registerMercerCPUPasses();
   registerMercerCUDAPasses();
   registerMercerEmulatorPasses();
+  registerMercerSpirvPasses();
   registerMercerHostPasses();
   registerMercerRaisePasses();
   registerMercerOnnxPasses();

@@ -73,11 +73,12 @@ private:
 struct ExpandMathPass : mercer::impl::ExpandMathBase<ExpandMathPass> {
   void runOnOperation() override {
     TargetInfo target = TargetInfo::get(getOperation());
-    // Every GPU fuses; no GPU has the vector instructions of a CPU.
-    if (target.kind != "cpu") {
+    // A multiply-add that is rounded once is a fact of PTX, but not of Vulkan;
+    // no GPU has the vector instructions of a CPU.
+    if (target.kind == "cuda")
       target.hasFma = true;
+    if (target.kind != "cpu")
       target.hasMaskedAccess = false;
-    }
     Expander expander(target);
     SmallVector<Operation *> ops;
     getOperation()->walk([&](Operation *op) {
@@ -370,8 +371,12 @@ void Expander::expand(Operation *op) {
       .Case([&](math::FmaOp o) {
         if (target.hasFma)
           return;
-        MathBuilder m = builder();
-        replace(o, m.add(m.mul(o.getA(), o.getB()), o.getC()));
+        // A target that may fuse without promising it (Vulkan) still can.
+        ImplicitLocOpBuilder b(o.getLoc(), o);
+        Value product = arith::MulFOp::create(b, o.getA(), o.getB(),
+                                              arith::FastMathFlags::contract);
+        replace(o, arith::AddFOp::create(b, product, o.getC(),
+                                         arith::FastMathFlags::contract));
       })
       .Case([&](math::RsqrtOp o) {
         MathBuilder m = builder();

@@ -13,14 +13,19 @@ Value mercer::formula::extendHalf(MathBuilder &m, Value half) {
   Value wide = arith::ExtUIOp::create(m.b, m.intType(), raw);
   Value sign = m.shl(m.iand(wide, m.i(0x8000)), 16);
   Value magnitude = m.iand(wide, m.i(0x7fff));
-  // The bits at their place, with an exponent that is 112 too small: the
-  // product with 2^112 is exact and makes subnormals normal.
-  Value scaled = m.mul(m.fromBits(m.shl(magnitude, 13)), m.c(0x1p112));
+  // The bits at their place, with an exponent that is 112 too small. Subnormals
+  // are converted as integers: a target may flush those of f32, so a product
+  // with 2^112 would lose them.
+  Value placed = m.iadd(m.shl(magnitude, 13), m.i(int64_t(112) << 23));
+  Value whole = arith::SIToFPOp::create(m.b, m.type, magnitude);
+  Value small = m.mul(whole, m.c(0x1p-24));
+  Value isSmall = arith::CmpIOp::create(m.b, arith::CmpIPredicate::ult,
+                                        magnitude, m.i(0x400));
   Value special = arith::CmpIOp::create(m.b, arith::CmpIPredicate::uge,
                                         magnitude, m.i(0x7c00));
   Value specialBits = m.ior(m.shl(magnitude, 13), m.i(0x7f800000));
-  Value result =
-      arith::SelectOp::create(m.b, special, specialBits, m.bits(scaled));
+  Value finite = arith::SelectOp::create(m.b, isSmall, m.bits(small), placed);
+  Value result = arith::SelectOp::create(m.b, special, specialBits, finite);
   return m.fromBits(m.ior(result, sign));
 }
 
