@@ -4,6 +4,7 @@
 
 #include "runtime/cpu/CpuDevice.h"
 #include "runtime/cuda/CudaDevice.h"
+#include "runtime/vulkan/VulkanDevice.h"
 
 namespace mercer::rt {
 
@@ -27,6 +28,8 @@ Status createDevice(const MercerContextOptions &options, Memory memory,
     return createCpuDevice(options, memory, device);
   case MERCER_DEVICE_CUDA:
     return createCudaDevice(options, device);
+  case MERCER_DEVICE_VULKAN:
+    return createVulkanDevice(options, device);
   default:
     return {Code::DeviceUnsupported, "mercer_context_create",
             format("no device of type %d in this build", options.device.type)};
@@ -42,7 +45,7 @@ Status listDevices(int32_t type, std::vector<std::string> &names) {
     listCudaDevices(names);
     return {};
   case MERCER_DEVICE_VULKAN:
-    return {};
+    return listVulkanDevices(names);
   default:
     return {Code::InvalidArgument, "device",
             format("%d is no type of device", type)};

@@ -53,7 +53,8 @@ public:
                           size_t bytes, const std::string &place,
                           void *&memory) = 0;
   /// Null is allowed. Work that was enqueued before may still use the memory:
-  /// the device keeps it until that is done.
+  /// the device keeps it until that is done. Memory of a session's states is
+  /// released between runs, but by any thread and also after `close`.
   virtual void release(MercerMemoryPurpose purpose, void *memory,
                        size_t bytes) = 0;
 

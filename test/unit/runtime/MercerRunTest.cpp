@@ -134,6 +134,8 @@ TEST_F(MercerRun, ChoosesTheDevice) {
   EXPECT_EQ(run(affine + " --device=tpu --input x=" + x), 2);
   EXPECT_NE(err.find("[E1005]"), std::string::npos);
   EXPECT_EQ(run(affine + " --device=vulkan: --input x=" + x), 2);
+  EXPECT_EQ(run(affine + " --device=vulkan:9999 --input x=" + x), 4);
+  EXPECT_NE(err.find("[E4401]"), std::string::npos) << err;
   // Describing needs no device.
   EXPECT_EQ(run(fake("device") + " --describe"), 0) << err;
   // The CPU cannot run what was made for another device.
