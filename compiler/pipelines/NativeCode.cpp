@@ -33,8 +33,9 @@ public:
         loc(host.getLoc()), pointer(LLVM::LLVMPointerType::get(b.getContext())),
         i32(b.getI32Type()), i64(b.getI64Type()) {}
 
+  /// `takeError` names the function that tells errors of kernels, if any.
   void build(ArrayRef<CpuPhase> phases, ArrayRef<std::string> entries,
-             StringRef manifest) {
+             StringRef manifest, StringRef takeError = "") {
     auto kernelType = LLVM::LLVMStructType::getLiteral(
         b.getContext(), {pointer, pointer, pointer, i64});
     auto kernels = array("mercer_kernels", kernelType, phases.size());
@@ -60,8 +61,8 @@ public:
     });
     LLVM::GlobalOp manifestText = bytes("mercer_manifest", manifest);
     auto type = LLVM::LLVMStructType::getLiteral(
-        b.getContext(),
-        {i32, i32, i64, pointer, i64, pointer, i64, pointer, i64, pointer});
+        b.getContext(), {i32, i32, i64, pointer, i64, pointer, i64, pointer,
+                         i64, pointer, pointer});
     auto descriptor = LLVM::GlobalOp::create(
         b, loc, type, /*isConstant=*/true, LLVM::Linkage::External,
         MERCER_MODULE_SYMBOL, Attribute(), /*alignment=*/8);
@@ -77,7 +78,10 @@ public:
       value = insert(value, addressOf(table), {7});
       value = insert(value, integer(entries.size()), {8});
       // Kernels of the CPU are functions, not code for a device.
-      return insert(value, LLVM::ZeroOp::create(b, loc, pointer), {9});
+      Value null = LLVM::ZeroOp::create(b, loc, pointer);
+      value = insert(value, null, {9});
+      return insert(value, takeError.empty() ? null : function(takeError),
+                    {10});
     });
   }
 

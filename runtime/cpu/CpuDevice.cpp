@@ -78,6 +78,12 @@ public:
     const MercerKernelDesc &kernel = running->module().kernels[request.kernel];
     const uint64_t start = timing ? monotonicNanoseconds() : 0;
     Status status = pool->run(kernel, request.params, request.tiles);
+    if (MercerTakeErrorFn takeError = running->module().take_error) {
+      char message[1024] = "";
+      int32_t code = takeError(request.params, message, sizeof(message));
+      if (code != 0 && !status.failed())
+        status = Status(code, kernel.name, message);
+    }
     if (timing && !status.failed())
       times.push_back({start, monotonicNanoseconds() - start,
                        static_cast<uint32_t>(

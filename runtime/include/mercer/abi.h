@@ -179,6 +179,12 @@ typedef struct MercerEntryDesc {
   MercerShapesFn shapes; ///< NULL: nothing is known before a run
 } MercerEntryDesc;
 
+/// Of kernels that check themselves while they run (docs/emulator.md): the code
+/// of the first error of the launch with these params, 0 if there was none. It
+/// is told once; `message` gets at most `size` bytes, null-terminated.
+typedef int32_t (*MercerTakeErrorFn)(const int64_t *params, char *message,
+                                     size_t size);
+
 /// `const MercerModuleDesc mercer_module`, read-only after relocation.
 typedef struct MercerModuleDesc {
   uint32_t abi_version; ///< MERCER_ABI_VERSION of the compiler
@@ -195,6 +201,8 @@ typedef struct MercerModuleDesc {
   uint64_t entry_count;
   /// For each of `kernels` its code for a device; NULL in a CPU artifact.
   const MercerDeviceKernelDesc *device_kernels;
+  /// Called on the CPU after every launch; NULL: kernels cannot fail.
+  MercerTakeErrorFn take_error;
 } MercerModuleDesc;
 
 //===----------------------------------------------------------------------===//
@@ -243,7 +251,7 @@ typedef struct MercerFooter {
 } // extern "C"
 static_assert(sizeof(MercerConstantEntry) == 32, "fixed file format");
 static_assert(sizeof(MercerFooter) == 96, "fixed file format");
-static_assert(sizeof(MercerModuleDesc) == 72, "fixed binary interface");
+static_assert(sizeof(MercerModuleDesc) == 80, "fixed binary interface");
 static_assert(sizeof(MercerRuntimeTable) == 96, "fixed binary interface");
 static_assert(sizeof(MercerDeviceParam) == 16, "fixed binary interface");
 static_assert(sizeof(MercerDeviceKernelDesc) == 64, "fixed binary interface");

@@ -175,6 +175,22 @@ TEST_F(Run, ReportsFailuresOfTheHostProgram) {
   EXPECT_EQ(runOne(Main, x.view(), y.view()), 0);
 }
 
+TEST_F(Run, ReportsErrorsOfKernelsThatCheckThemselves) {
+  ArtifactHolder checked(context, fake("checked"));
+  Buffer<float> a({4}, {1, 2, 3, 4}), b({4}, {});
+  MercerTensor in = a.view(), out = b.view();
+  auto code = [&] {
+    return mercer_run(context, checked, 0, nullptr, &in, 1, &out, 1);
+  };
+  EXPECT_EQ(code(), 0);
+  a.values[2] = -3;
+  EXPECT_EQ(code(), 4603);
+  EXPECT_EQ(context.message(), "element 2 is negative");
+  EXPECT_EQ(context.place(), "copy");
+  a.values[2] = 3;
+  EXPECT_EQ(code(), 0) << context.message();
+}
+
 TEST_F(Run, InfersShapes) {
   Buffer<float> batch({7, 4}, {});
   MercerTensor in = batch.view(), out{};
