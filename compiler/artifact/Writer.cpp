@@ -16,7 +16,9 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/xxhash.h"
 
+#include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -109,7 +111,43 @@ struct ConstantsLayout {
   }
 };
 
+/// Temporary files that exist, where a signal handler can read them.
+std::atomic<char *> unfinished[16];
+
+/// One of them, for as long as it may have to go. With all places taken, which
+/// no compilation comes near, the file is removed on failure but not on a
+/// signal.
+class Unfinished {
+public:
+  explicit Unfinished(const char *path) {
+    char *copy = ::strdup(path);
+    for (std::atomic<char *> &free : unfinished) {
+      char *none = nullptr;
+      if (free.compare_exchange_strong(none, copy)) {
+        place = &free;
+        return;
+      }
+    }
+    ::free(copy);
+  }
+  Unfinished(const Unfinished &) = delete;
+  ~Unfinished() {
+    // Null where a handler took it.
+    if (place)
+      ::free(place->exchange(nullptr));
+  }
+
+private:
+  std::atomic<char *> *place = nullptr;
+};
+
 } // namespace
+
+void mercer::removeUnfinishedFiles() noexcept {
+  for (std::atomic<char *> &place : unfinished)
+    if (char *path = place.exchange(nullptr))
+      ::unlink(path);
+}
 
 Error mercer::writeFileAtomically(
     StringRef path, bool executable,
@@ -119,6 +157,7 @@ Error mercer::writeFileAtomically(
   if (std::error_code error =
           sys::fs::createUniqueFile(path + ".tmp-%%%%%%%%", fd, temporary))
     return makeError(4301, "cannot write " + path + ": " + error.message());
+  Unfinished listed(temporary.c_str());
   scope_exit discard([&] {
     if (fd >= 0)
       ::close(fd);
@@ -162,8 +201,10 @@ Error mercer::writeFileAtomically(
   return Error::success();
 }
 
-Expected<ArtifactSizes> mercer::writeArtifact(StringRef path, std::string elf,
-                                              ArrayRef<StringRef> slots) {
+Expected<ArtifactSizes>
+mercer::writeArtifact(StringRef path, std::string elf,
+                      ArrayRef<StringRef> slots,
+                      function_ref<void(double)> progress) {
   ConstantsLayout layout(slots);
   StringRef directory(reinterpret_cast<const char *>(layout.directory.data()),
                       layout.directory.size() * sizeof(MercerConstantEntry));
@@ -205,6 +246,7 @@ Expected<ArtifactSizes> mercer::writeArtifact(StringRef path, std::string elf,
           if (Error error = append(StringRef(zeros, offset - position)))
             return error;
           position = offset + bytes.size();
+          progress(static_cast<double>(offset) / sizes.total);
           return append(bytes);
         };
         if (Error error = put(0, elf))

@@ -33,12 +33,18 @@ writeFileAtomically(llvm::StringRef path, bool executable,
                         llvm::function_ref<llvm::Error(llvm::StringRef)>)>
                         fill);
 
+/// Removes the temporary files of writes that are under way. For handlers of
+/// signals after which the process ends: calls nothing that is not
+/// async-signal-safe.
+void removeUnfinishedFiles() noexcept;
+
 /// Writes the artifact: the linked `elf` with its module id filled in, and
 /// `slots`, the bytes of every constant slot of the host program; equal ones
-/// are stored once.
+/// are stored once. `progress` hears the part that is written.
 llvm::Expected<ArtifactSizes>
 writeArtifact(llvm::StringRef path, std::string elf,
-              llvm::ArrayRef<llvm::StringRef> slots);
+              llvm::ArrayRef<llvm::StringRef> slots,
+              llvm::function_ref<void(double)> progress);
 
 } // namespace mercer
 

@@ -328,6 +328,7 @@ private:
       return writeFileAtomically(output, /*executable=*/false,
                                  [&](auto append) { return append(*object); });
     }
+    progress("link", 0);
     llvm::Expected<std::string> elf =
         linkSharedObject(objects, MERCER_MODULE_SYMBOL);
     if (!elf)
@@ -405,9 +406,9 @@ private:
         collectSlots(*module, files, results.get());
     if (!slots)
       return slots.takeError();
-    progress("write", 0);
     llvm::Expected<ArtifactSizes> sizes =
-        writeArtifact(output, std::move(elf), *slots);
+        writeArtifact(output, std::move(elf), *slots,
+                      [&](double done) { progress("write", done); });
     if (!sizes)
       return sizes.takeError();
     report.bytesWritten = sizes->total;

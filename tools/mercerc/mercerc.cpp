@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/artifact/Writer.h"
 #include "compiler/session/Explain.h"
 #include "compiler/session/Session.h"
 
@@ -14,6 +15,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <unistd.h>
 
@@ -280,13 +282,20 @@ private:
 /// LLVM aborts on what it cannot do or allocate, and so may a defect of ours.
 /// Scripts get the status of a refused input then; the output was not touched.
 void onCrash(int) {
+  removeUnfinishedFiles();
   static constexpr char message[] =
       "mercerc: error: [E3001] internal error: the compiler crashed\n";
   (void)!::write(STDERR_FILENO, message, sizeof(message) - 1);
   ::_exit(3);
 }
 
-void catchCrashes() {
+/// The action is the default one by now: the process ends by the signal.
+void onInterrupt(int signal) {
+  removeUnfinishedFiles();
+  ::raise(signal);
+}
+
+void catchSignals() {
   // A stack overflow needs another stack to be reported on.
   static char stack[64 * 1024];
   stack_t alternative{};
@@ -298,6 +307,27 @@ void catchCrashes() {
   action.sa_flags = SA_ONSTACK | SA_RESETHAND;
   for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT})
     ::sigaction(signal, &action, nullptr);
+  action.sa_handler = onInterrupt;
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU}) {
+    struct sigaction before{};
+    ::sigaction(signal, nullptr, &before);
+    if (before.sa_handler != SIG_IGN)
+      ::sigaction(signal, &action, nullptr);
+  }
+  // A file beyond the limit is a failed write, with a code.
+  ::signal(SIGXFSZ, SIG_IGN);
+}
+
+/// MERCER_RAISE_AT=PHASE[:SIGNAL] raises a signal (SIGABRT) where that phase
+/// shows progress: tests see what a crash there leaves behind.
+void raiseForTests(StringRef phase) {
+  const char *where = std::getenv("MERCER_RAISE_AT");
+  if (!where)
+    return;
+  auto [name, number] = StringRef(where).split(':');
+  int signal = SIGABRT;
+  if (name == phase && (number.empty() || !number.getAsInteger(10, signal)))
+    ::raise(signal);
 }
 
 int report(Error error, bool shown) {
@@ -333,12 +363,13 @@ int main(int argc, char **argv) {
     return 0;
   }
   // What the compiler did not do well is for those who ask.
-  catchCrashes();
+  catchSignals();
   Console console(line->quiet, line->explain != Explain::No);
   CompileCallbacks callbacks;
   callbacks.diagnostic = [&](const Diagnostic &d) { console.show(d); };
   callbacks.progress = [&](StringRef phase, double done) {
     console.progress(phase, done);
+    raiseForTests(phase);
   };
   Expected<CompileReport> result =
       compileFile(line->model, line->out, line->options, callbacks);
