@@ -14,6 +14,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cstdlib>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <thread>
@@ -71,7 +72,9 @@ std::unique_ptr<EmulatedKernel> EmulatedKernel::create(const std::string &text,
   llvm::raw_fd_ostream(file, /*shouldClose=*/true) << *linked;
   auto kernel = std::make_unique<EmulatedKernel>();
   kernel->library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  (void)llvm::sys::fs::remove(path);
+  // Kept for a profiler or a disassembler.
+  if (!std::getenv("MERCER_KEEP_EMULATED"))
+    (void)llvm::sys::fs::remove(path);
   if (!kernel->library) {
     error += dlerror();
     return nullptr;
