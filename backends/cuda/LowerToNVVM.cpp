@@ -197,5 +197,8 @@ void CudaLowerToNVVMPass::runOnOperation() {
     kernel->removeAttr(NVVM::NVVMDialect::getMaxntidAttrName());
     kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                     b.getDenseI32ArrayAttr({count, 1, 1}));
+    if (auto blocks = kernel->getAttrOfType<IntegerAttr>(minBlocksAttrName()))
+      kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                      b.getI32IntegerAttr(blocks.getInt()));
   }
 }

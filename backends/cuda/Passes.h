@@ -27,6 +27,8 @@ inline llvm::StringRef staticSharedAttrName() { return "mercer.shared"; }
 inline llvm::StringRef dynamicSharedAttrName() {
   return "mercer.dynamic_shared";
 }
+/// Blocks that a multiprocessor should hold; a kernel may come with its own.
+inline llvm::StringRef minBlocksAttrName() { return "mercer.min_blocks"; }
 } // namespace mercer
 
 #endif

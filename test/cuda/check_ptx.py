@@ -147,7 +147,7 @@ def main() -> int:
     for file in arguments.files:
         found = list(texts(file))
         if not found:
-            failures.append(f"{file}: holds no PTX")
+            failures.append(f"{file}: holds no PTX; with MERCER_PTXAS=none artifacts hold it instead of machine code")
         for text in found:
             chips = arguments.chips.split(",") if arguments.chips else [text.chip]
             runs = [chip for chip in chips if text.runs_on(chip)]

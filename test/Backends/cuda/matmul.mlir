@@ -9,6 +9,7 @@
 // The accumulators are registers, the operands are loaded once a step.
 // CHECK-NOT: .local
 // CHECK: .reqntid 256, 1, 1
+// CHECK-NEXT: .minnctapersm 2
 // CHECK-COUNT-32: st.global.v2.b32
 // CHECK: cp.async.cg.shared.global
 // CHECK: cp.async.commit_group

@@ -83,6 +83,8 @@ gpu.func @private_in_loop$0(%tiles: index,
 
 gpu.module @static_shared {
 // CHECK-LABEL: .entry static_shared$0(
+// One block of 32 threads takes 49 of 164 KiB: three fit.
+// CHECK: .minnctapersm 3
 // CHECK: .shared .align 16 .b8 __wg_static_shared$0_0[49152];
 gpu.func @static_shared$0(%tiles: index,
     %y: memref<?xf16, #gpu.address_space<global>> {mercer.elements = [32], mercer.written})
@@ -129,11 +131,12 @@ gpu.func @dynamic_shared$0(%tiles: index,
 }
 // The second kernel of the module lays out the same block anew.
 // CHECK-LABEL: .entry dynamic_shared$1(
+// CHECK: .minnctapersm 1
 // CHECK: mercer_shared
 gpu.func @dynamic_shared$1(%tiles: index,
     %y: memref<?xi32, #gpu.address_space<global>> {mercer.elements = [32], mercer.written})
     workgroup(%t: memref<20000xi32, #gpu.address_space<workgroup>>) kernel
-    attributes {known_block_size = array<i32: 32, 1, 1>} {
+    attributes {known_block_size = array<i32: 32, 1, 1>, mercer.min_blocks = 1 : i64} {
   %one = arith.constant 1 : i32
   %last = arith.constant 31 : index
   %thread = gpu.thread_id x
@@ -150,6 +153,7 @@ gpu.module @scratch {
 // Scratch comes last; workgroup g has its own part.
 // CHECK-LABEL: .entry scratch$0(
 // CHECK: .param .u64 .ptr .global .align 4 scratch$0_param_2
+// CHECK: .minnctapersm 16
 // CHECK: st.global.b32
 // CHECK: bar.sync
 // CHECK: ld.global.b32
