@@ -42,6 +42,11 @@ struct CpuPhase {
 /// (and `mercer.target`) to the LLVM dialect.
 void buildCpuKernelPipeline(mlir::OpPassManager &pm);
 
+/// Adds the passes that leave, of a module of kernel functions, only what
+/// counts the tiles of their phases, in the LLVM dialect: the kernels run
+/// elsewhere.
+void buildCpuGridPipeline(mlir::OpPassManager &pm);
+
 /// The phases in `module`, in order, after buildCpuKernelPipeline.
 std::vector<CpuPhase> cpuPhases(mlir::ModuleOp module);
 

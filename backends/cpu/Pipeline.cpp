@@ -24,6 +24,15 @@ void mercer::buildCpuKernelPipeline(OpPassManager &pm) {
   pm.addPass(createCpuLowerToLLVM());
 }
 
+void mercer::buildCpuGridPipeline(OpPassManager &pm) {
+  CpuOutlinePhasesOptions options;
+  options.gridsOnly = true;
+  pm.addPass(createCpuOutlinePhases(options));
+  pm.nest<func::FuncOp>().addPass(createLowerAffinePass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCpuLowerToLLVM());
+}
+
 std::vector<CpuPhase> mercer::cpuPhases(ModuleOp module) {
   std::vector<CpuPhase> phases;
   for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {

@@ -243,6 +243,71 @@ static void scheduleGroup(const KernelShape &shape, const TargetInfo &target,
       << " bytes";
 }
 
+/// Tiles of a workgroup. Products: as many points as every thread has
+/// accumulators for; the rest: what shared memory holds of all values.
+static void scheduleWorkgroup(const KernelShape &shape,
+                              const TargetInfo &target, Schedule &schedule) {
+  using Kind = KernelShape::Kind;
+  llvm::raw_string_ostream why(schedule.why);
+  if (shape.kind == Kind::Pairwise) {
+    for (auto [index, dim] : llvm::enumerate(shape.dims)) {
+      if (dim.role == DimRole::Batch)
+        schedule.grid[index] = 1;
+      else if (dim.role == DimRole::Query)
+        schedule.grid[index] = 64;
+    }
+    why << "query tile of 64";
+    return;
+  }
+  if (shape.kind == Kind::Group) {
+    // Half of shared memory: two workgroups can be on one processor.
+    int64_t points = std::min(target.sharedBytes / 2 /
+                                  std::max<int64_t>(1, shape.pointBytes),
+                              8 * target.threads);
+    int64_t left = std::max<int64_t>(1, points);
+    for (int64_t index = shape.dims.size() - 1; index >= 0; --index) {
+      const GridDim &dim = shape.dims[index];
+      int64_t limit = dim.contiguous ? std::max(left, target.subgroup) : left;
+      int64_t tile = balancedTile(dim.extent, limit, 1);
+      schedule.grid[index] = tile;
+      left = std::max<int64_t>(1, left / std::min(tile, known(dim.extent)));
+    }
+    why << "tiles of about " << points << " points of " << shape.pointBytes
+        << " bytes";
+    return;
+  }
+  // 64 x 64 points where there are as many; long rows where rows are few.
+  int64_t rowExtent = 1, colExtent = 1;
+  for (const GridDim &dim : shape.dims) {
+    if (dim.role == DimRole::Row)
+      rowExtent *= known(dim.extent);
+    if (dim.role == DimRole::Col)
+      colExtent *= known(dim.extent);
+  }
+  int64_t rows = std::min<int64_t>(64, llvm::PowerOf2Ceil(rowExtent));
+  int64_t cols = std::min<int64_t>(rows < 16   ? 256
+                                   : rows < 64 ? 128
+                                               : 64,
+                                   llvm::PowerOf2Ceil(colExtent));
+  int64_t rowsLeft = rows, colsLeft = cols, channels = target.subgroup;
+  for (int64_t index = shape.dims.size() - 1; index >= 0; --index) {
+    const GridDim &dim = shape.dims[index];
+    int64_t *left = dim.role == DimRole::Row       ? &rowsLeft
+                    : dim.role == DimRole::Col     ? &colsLeft
+                    : dim.role == DimRole::Channel ? &channels
+                                                   : nullptr;
+    if (!left) {
+      schedule.grid[index] = 1;
+      continue;
+    }
+    int64_t tile =
+        ShapedType::isDynamic(dim.extent) ? *left : std::min(*left, dim.extent);
+    schedule.grid[index] = tile;
+    *left = std::max<int64_t>(1, *left / tile);
+  }
+  why << "tile of " << rows << " rows and " << cols << " columns";
+}
+
 Schedule mercer::chooseSchedule(const KernelShape &shape,
                                 const TargetInfo &target) {
   Schedule schedule;
@@ -252,20 +317,23 @@ Schedule mercer::chooseSchedule(const KernelShape &shape,
     schedule.why = shape.single ? "too small to cut"
                                 : "no dim can be cut through the whole group";
   } else {
-    switch (shape.kind) {
-    case KernelShape::Kind::Contract:
-      scheduleContract(shape, target, schedule);
-      break;
-    case KernelShape::Kind::Window:
-      scheduleWindow(shape, target, schedule);
-      break;
-    case KernelShape::Kind::Pairwise:
-      schedulePairwise(shape, target, schedule);
-      break;
-    case KernelShape::Kind::Group:
-      scheduleGroup(shape, target, schedule);
-      break;
-    }
+    if (target.isGpu())
+      scheduleWorkgroup(shape, target, schedule);
+    else
+      switch (shape.kind) {
+      case KernelShape::Kind::Contract:
+        scheduleContract(shape, target, schedule);
+        break;
+      case KernelShape::Kind::Window:
+        scheduleWindow(shape, target, schedule);
+        break;
+      case KernelShape::Kind::Pairwise:
+        schedulePairwise(shape, target, schedule);
+        break;
+      case KernelShape::Kind::Group:
+        scheduleGroup(shape, target, schedule);
+        break;
+      }
     for (auto [index, dim] : llvm::enumerate(shape.dims)) {
       int64_t &tile = schedule.grid[index];
       if (tile > 1 && tile % dim.multipleOf != 0)

@@ -159,22 +159,28 @@ void ManifestBuilder::addSites(ArrayAttr list,
   }
 }
 
-std::string ManifestBuilder::print(StringRef model, const TargetInfo &target) {
+std::string ManifestBuilder::print(StringRef model, const TargetInfo &target,
+                                   const TargetInfo &host,
+                                   ArrayRef<std::string> deviceFeatures) {
   json::Array features;
   SmallVector<StringRef> names;
-  llvm::SplitString(target.features, names, ",");
+  llvm::SplitString(host.features, names, ",");
   for (StringRef name : names)
     if (name.consume_front("+"))
       features.push_back(name.str());
-  json::Object manifest{
-      {"abi_version", MERCER_ABI_VERSION},
-      {"compiler", MERCER_VERSION},
-      {"model", model.str()},
-      {"target", json::Object{{"kind", target.kind}, {"cpu", target.cpu}}},
-      {"cpu_features", std::move(features)},
-      {"entries", std::move(entries)},
-      {"kernels", std::move(kernels)},
-      {"sites", std::move(sites)}};
+  json::Object where{{"kind", target.kind}, {"cpu", host.cpu}};
+  if (target.isGpu())
+    where["chip"] = target.cpu;
+  json::Object manifest{{"abi_version", MERCER_ABI_VERSION},
+                        {"compiler", MERCER_VERSION},
+                        {"model", model.str()},
+                        {"target", std::move(where)},
+                        {"cpu_features", std::move(features)},
+                        {"entries", std::move(entries)},
+                        {"kernels", std::move(kernels)},
+                        {"sites", std::move(sites)}};
+  if (target.isGpu())
+    manifest["device_features"] = json::Array(deviceFeatures);
   std::string text;
   llvm::raw_string_ostream(text) << json::Value(std::move(manifest));
   return text;

@@ -32,7 +32,11 @@ public:
   void addSites(mlir::ArrayAttr sites,
                 llvm::function_ref<int64_t(llvm::StringRef)> firstIndex);
 
-  std::string print(llvm::StringRef model, const TargetInfo &target);
+  /// `target` is where kernels run, `host` where the host program does; equal
+  /// for a CPU.
+  std::string print(llvm::StringRef model, const TargetInfo &target,
+                    const TargetInfo &host,
+                    llvm::ArrayRef<std::string> deviceFeatures);
 
 private:
   llvm::json::Array entries, kernels, sites;

@@ -2,6 +2,8 @@
 
 #include "compiler/pipelines/NativeCode.h"
 
+#include "backends/emulator/Emulator.h"
+#include "compiler/pipelines/DeviceCode.h"
 #include "compiler/pipelines/Manifest.h"
 #include "passes/host/Passes.h"
 #include "runtime/include/mercer/abi.h"
@@ -9,6 +11,7 @@
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/IR/Threading.h"
@@ -33,9 +36,11 @@ public:
         loc(host.getLoc()), pointer(LLVM::LLVMPointerType::get(b.getContext())),
         i32(b.getI32Type()), i64(b.getI64Type()) {}
 
+  /// `device` is null where kernels are functions of the artifact itself;
   /// `takeError` names the function that tells errors of kernels, if any.
   void build(ArrayRef<CpuPhase> phases, ArrayRef<std::string> entries,
-             StringRef manifest, StringRef takeError = "") {
+             StringRef manifest, const DeviceCode *device,
+             StringRef takeError) {
     auto kernelType = LLVM::LLVMStructType::getLiteral(
         b.getContext(), {pointer, pointer, pointer, i64});
     auto kernels = array("mercer_kernels", kernelType, phases.size());
@@ -43,7 +48,8 @@ public:
       for (auto [i, phase] : llvm::enumerate(phases)) {
         value = insert(value, text(phase.name), {at(i), 0});
         value = insert(value, function(phase.grid), {at(i), 1});
-        value = insert(value, function(phase.name), {at(i), 2});
+        value =
+            insert(value, device ? null() : function(phase.name), {at(i), 2});
         value = insert(value, integer(phase.scratchBytes), {at(i), 3});
       }
       return value;
@@ -60,6 +66,9 @@ public:
       return value;
     });
     LLVM::GlobalOp manifestText = bytes("mercer_manifest", manifest);
+    LLVM::GlobalOp deviceTable;
+    if (device)
+      deviceTable = deviceKernels(phases, *device);
     auto type = LLVM::LLVMStructType::getLiteral(
         b.getContext(), {i32, i32, i64, pointer, i64, pointer, i64, pointer,
                          i64, pointer, pointer});
@@ -77,10 +86,8 @@ public:
       value = insert(value, integer(phases.size()), {6});
       value = insert(value, addressOf(table), {7});
       value = insert(value, integer(entries.size()), {8});
-      // Kernels of the CPU are functions, not code for a device.
-      Value null = LLVM::ZeroOp::create(b, loc, pointer);
-      value = insert(value, null, {9});
-      return insert(value, takeError.empty() ? null : function(takeError),
+      value = insert(value, device ? addressOf(deviceTable) : null(), {9});
+      return insert(value, takeError.empty() ? null() : function(takeError),
                     {10});
     });
   }
@@ -94,11 +101,67 @@ private:
         LLVM::Linkage::Internal, name, Attribute(), /*alignment=*/8);
   }
 
-  LLVM::GlobalOp bytes(StringRef name, StringRef content) {
+  LLVM::GlobalOp bytes(StringRef name, StringRef content,
+                       unsigned alignment = 0) {
     return LLVM::GlobalOp::create(
         b, loc, LLVM::LLVMArrayType::get(b.getI8Type(), content.size()),
         /*isConstant=*/true, LLVM::Linkage::Internal, name,
-        b.getStringAttr(content));
+        b.getStringAttr(content), alignment);
+  }
+
+  /// The array of MercerDeviceKernelDesc, with the code that it points to.
+  LLVM::GlobalOp deviceKernels(ArrayRef<CpuPhase> phases,
+                               const DeviceCode &device) {
+    std::vector<LLVM::GlobalOp> code, params(phases.size());
+    for (auto [i, unit] : llvm::enumerate(device.modules))
+      // A driver reads PTX up to its end; SPIR-V is made of words.
+      code.push_back(bytes(("mercer_code_" + Twine(i)).str(), unit.bytes + '\0',
+                           /*alignment=*/16));
+    Type i8 = b.getI8Type();
+    auto paramType = LLVM::LLVMStructType::getLiteral(
+        b.getContext(), {i8, i8, i8, i8, i32, i64});
+    auto byte = [&](uint8_t value) -> Value {
+      return LLVM::ConstantOp::create(b, loc, i8, b.getI8IntegerAttr(value));
+    };
+    for (auto [i, phase] : llvm::enumerate(phases)) {
+      const DeviceKernel &kernel = *device.find(phase.name);
+      params[i] = array(("mercer_params_" + Twine(i)).str(), paramType,
+                        kernel.params.size());
+      fill(params[i], [&, &kernel = kernel](Value value) {
+        for (auto [p, param] : llvm::enumerate(kernel.params)) {
+          value = insert(value, byte(param.kind), {at(p), 0});
+          value = insert(value, byte(param.bytes), {at(p), 1});
+          value = insert(value, byte(param.written), {at(p), 2});
+          value = insert(value, byte(param.dims), {at(p), 3});
+          value = insert(value, integer32(param.chunks), {at(p), 4});
+          value = insert(value, integer(param.elements), {at(p), 5});
+        }
+        return value;
+      });
+    }
+    auto kernelType = LLVM::LLVMStructType::getLiteral(
+        b.getContext(),
+        {pointer, pointer, i64, i32, i32, i32, i32, pointer, i64, i32, i32});
+    auto table = array("mercer_device_kernels", kernelType, phases.size());
+    fill(table, [&](Value value) {
+      for (auto [i, phase] : llvm::enumerate(phases)) {
+        const DeviceKernel &kernel = *device.find(phase.name);
+        const DeviceCode::Module &unit = device.modules[kernel.module];
+        value = insert(value, text(kernel.entry), {at(i), 0});
+        value = insert(value, addressOf(code[kernel.module]), {at(i), 1});
+        value = insert(value, integer(unit.bytes.size()), {at(i), 2});
+        value = insert(value, integer32(unit.format), {at(i), 3});
+        value = insert(value, integer32(kernel.threads), {at(i), 4});
+        value = insert(value, integer32(kernel.sharedBytes), {at(i), 5});
+        value = insert(value, integer32(kernel.dynamicSharedBytes), {at(i), 6});
+        value = insert(value, addressOf(params[i]), {at(i), 7});
+        value = insert(value, integer(kernel.params.size()), {at(i), 8});
+        value = insert(value, integer32(0), {at(i), 9});
+        value = insert(value, integer32(kernel.subgroup), {at(i), 10});
+      }
+      return value;
+    });
+    return table;
   }
 
   /// The body of a global: emission goes into its initializer.
@@ -118,6 +181,7 @@ private:
   Value integer32(int32_t value) {
     return LLVM::ConstantOp::create(b, loc, i32, b.getI32IntegerAttr(value));
   }
+  Value null() { return LLVM::ZeroOp::create(b, loc, pointer); }
   Value addressOf(LLVM::GlobalOp global) {
     return LLVM::AddressOfOp::create(b, loc, global);
   }
@@ -188,50 +252,112 @@ LogicalResult lowerHostModule(ModuleOp host) {
 
 } // namespace
 
-FailureOr<OwningOpRef<ModuleOp>>
-mercer::lowerToLLVMDialect(ModuleOp module, const NativeCodeOptions &options,
-                           std::string &manifest) {
-  Location loc = module.getLoc();
-  OwningOpRef<ModuleOp> container = ModuleOp::create(loc);
-  if (Attribute target = module->getAttr(TargetInfo::attrName()))
-    (*container)->setAttr(TargetInfo::attrName(), target);
-  TargetInfo target = TargetInfo::get(*container);
-  OpBuilder b = OpBuilder::atBlockEnd(container->getBody());
-
-  SmallVector<KernelEntry> table = kernelTable(module);
+/// Kernels as functions of the artifact: a module of `container` for each.
+static FailureOr<std::vector<CpuPhase>>
+lowerKernels(ModuleOp container, ArrayRef<KernelEntry> table) {
+  OpBuilder b = OpBuilder::atBlockEnd(container.getBody());
   SmallVector<ModuleOp> kernels;
-  for (KernelEntry &entry : table) {
-    auto nested = ModuleOp::create(b, loc, entry.function.getName());
+  for (KernelEntry entry : table) {
+    auto nested =
+        ModuleOp::create(b, container.getLoc(), entry.function.getName());
     OpBuilder inside = OpBuilder::atBlockEnd(nested.getBody());
     auto function = cast<func::FuncOp>(inside.clone(*entry.function));
     function.setPublic();
     kernels.push_back(nested);
   }
-  {
-    PassManager pm(module.getContext());
-    buildCpuKernelPipeline(pm.nest<ModuleOp>());
-    if (failed(pm.run(*container)))
-      return failure();
-  }
-  ManifestBuilder manifestBuilder(module, options.packedBytes);
+  PassManager pm(container.getContext());
+  buildCpuKernelPipeline(pm.nest<ModuleOp>());
+  if (failed(pm.run(container)))
+    return failure();
   std::vector<CpuPhase> phases;
   for (auto [nested, entry] : llvm::zip_equal(kernels, table)) {
     std::vector<CpuPhase> own = cpuPhases(nested);
-    if (static_cast<int64_t>(own.size()) != entry.phases) {
-      entry.function.emitError("[E3001] expects ")
-          << entry.phases << " phases in machine code, got " << own.size();
-      return failure();
-    }
-    for (CpuPhase &phase : own) {
-      manifestBuilder.addKernel(phase.name, entry.function.getName());
+    if (static_cast<int64_t>(own.size()) != entry.phases)
+      return func::FuncOp(entry.function).emitError("[E3001] expects ")
+             << entry.phases << " phases in machine code, got " << own.size();
+    llvm::append_range(phases, own);
+  }
+  return phases;
+}
+
+/// For kernels on a device: the functions that count their tiles, in one module
+/// of `container`.
+static FailureOr<std::vector<CpuPhase>>
+lowerGrids(ModuleOp container, ArrayRef<KernelEntry> table) {
+  OpBuilder b = OpBuilder::atBlockEnd(container.getBody());
+  auto nested = ModuleOp::create(b, container.getLoc(), "grids");
+  OpBuilder inside = OpBuilder::atBlockEnd(nested.getBody());
+  std::vector<CpuPhase> phases;
+  for (KernelEntry entry : table) {
+    std::string name = entry.function.getName().str();
+    inside.clone(*entry.function);
+    for (int64_t number = 0; number < entry.phases; ++number) {
+      CpuPhase phase;
+      phase.kernel = name;
+      phase.name = name + "$" + std::to_string(number);
+      phase.grid = phase.name + "_grid";
       phases.push_back(std::move(phase));
     }
   }
+  PassManager pm(container.getContext());
+  buildCpuGridPipeline(pm.nest<ModuleOp>());
+  if (failed(pm.run(container)))
+    return failure();
+  return phases;
+}
+
+/// Kernels of a GPU as functions of the artifact that check every step.
+static LogicalResult lowerEmulated(ModuleOp container, ModuleOp module) {
+  OpBuilder b = OpBuilder::atBlockEnd(container.getBody());
+  auto nested = ModuleOp::create(b, container.getLoc(), "emulated");
+  nested->setAttr(TargetInfo::attrName(),
+                  container->getAttr(TargetInfo::attrName()));
+  OpBuilder inside = OpBuilder::atBlockEnd(nested.getBody());
+  for (auto unit : module.getOps<gpu::GPUModuleOp>())
+    inside.clone(*unit);
+  return lowerToEmulator(nested);
+}
+
+FailureOr<OwningOpRef<ModuleOp>>
+mercer::lowerToLLVMDialect(ModuleOp module, const NativeCodeOptions &options,
+                           std::string &manifest) {
+  Location loc = module.getLoc();
+  OwningOpRef<ModuleOp> container = ModuleOp::create(loc);
+  TargetInfo target = TargetInfo::get(module);
+  TargetInfo native = target.isGpu() ? options.host : target;
+  (*container)
+      ->setAttr(TargetInfo::attrName(), native.toAttr(module.getContext()));
+  OpBuilder b = OpBuilder::atBlockEnd(container->getBody());
+
+  SmallVector<KernelEntry> table = kernelTable(module);
+  FailureOr<std::vector<CpuPhase>> phases =
+      target.isGpu() ? lowerGrids(*container, table)
+                     : lowerKernels(*container, table);
+  if (failed(phases))
+    return failure();
+  std::optional<DeviceCode> device;
+  if (options.emulate) {
+    if (failed(lowerEmulated(*container, module)))
+      return failure();
+  } else if (target.isGpu()) {
+    FailureOr<DeviceCode> made =
+        emitDeviceCode(module, target, options.optLevel, DeviceOutput::Binary);
+    if (failed(made))
+      return failure();
+    device = std::move(*made);
+    for (const CpuPhase &phase : *phases)
+      if (!device->find(phase.name))
+        return module.emitError("[E3001] no device code for kernel ")
+               << phase.name;
+  }
+  ManifestBuilder manifestBuilder(module, options.packedBytes);
+  for (const CpuPhase &phase : *phases)
+    manifestBuilder.addKernel(phase.name, phase.kernel);
 
   auto host = ModuleOp::create(b, loc, hostName);
   std::vector<std::string> entries;
   for (Operation &op : *module.getBody()) {
-    if (isa<ModuleOp>(op))
+    if (isa<ModuleOp, gpu::GPUModuleOp>(op))
       continue;
     auto function = dyn_cast<func::FuncOp>(op);
     OpBuilder inside = OpBuilder::atBlockEnd(host.getBody());
@@ -255,8 +381,13 @@ mercer::lowerToLLVMDialect(ModuleOp module, const NativeCodeOptions &options,
                                  return entry.firstIndex;
                              return int64_t(-1);
                            });
-  manifest = manifestBuilder.print(options.model, target);
-  DescriptorBuilder(host).build(phases, entries, manifest);
+  manifest = manifestBuilder.print(
+      options.model, options.emulate ? native : target, native,
+      device ? ArrayRef<std::string>(device->features)
+             : ArrayRef<std::string>());
+  DescriptorBuilder(host).build(*phases, entries, manifest,
+                                device ? &*device : nullptr,
+                                options.emulate ? emulatorTakeErrorName : "");
   return container;
 }
 
@@ -282,5 +413,7 @@ mercer::emitNativeCode(ModuleOp container, const NativeCodeOptions &options) {
   if (failed(failableParallelForEachN(container.getContext(), 0, modules.size(),
                                       emit)))
     return failure();
+  if (options.emulate && options.output == CpuOutput::Object)
+    files.push_back({"emulator", emulatorRuntimeObject().str()});
   return files;
 }

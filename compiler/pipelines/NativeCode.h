@@ -25,6 +25,10 @@ struct NativeCodeOptions {
   std::string model;
   /// Bytes of constants that were laid out anew, for the manifest.
   int64_t packedBytes = 0;
+  /// The processor of the host program where the kernels' target is a GPU.
+  TargetInfo host;
+  /// Kernels of a GPU as host code that checks every step (backends/emulator).
+  bool emulate = false;
   /// Called from several threads at once as kernels are done.
   std::function<void(size_t done, size_t total)> progress;
 };

@@ -6,6 +6,7 @@
 #include "dialects/mercer/IR/Mercer.h"
 #include "dialects/mercer/IR/TargetInfo.h"
 #include "dialects/onnx/IR/Onnx.h"
+#include "passes/distribute/Passes.h"
 #include "passes/fuse/Passes.h"
 #include "passes/host/Passes.h"
 #include "passes/layout/Passes.h"
@@ -29,8 +30,10 @@ static void cleanUp(OpPassManager &pm) {
 void mercer::buildStagePipeline(Stage stage, OpPassManager &pm) {
   switch (stage) {
   case Stage::Import:
-  case Stage::Distribute:
   case Stage::Target:
+    return;
+  case Stage::Distribute:
+    buildDistributePipeline(pm);
     return;
   case Stage::Simplify:
     pm.addPass(createMercerSimplifyOnnx());
@@ -119,8 +122,7 @@ Stage mercer::guessStage(ModuleOp module) {
 
 void mercer::registerStagePipelines() {
   for (Stage stage : allStages()) {
-    if (stage == Stage::Import || stage == Stage::Target ||
-        stage == Stage::Distribute)
+    if (stage == Stage::Import || stage == Stage::Target)
       continue;
     std::string name = ("mercer-stage-" + stageName(stage)).str();
     std::string summary = ("All passes of stage " + stageName(stage)).str();

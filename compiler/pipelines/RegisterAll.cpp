@@ -11,6 +11,7 @@
 #include "dialects/mercer/IR/Mercer.h"
 #include "dialects/onnx/IR/Onnx.h"
 #include "passes/decompose/Passes.h"
+#include "passes/distribute/Passes.h"
 #include "passes/fuse/Passes.h"
 #include "passes/host/Passes.h"
 #include "passes/layout/Passes.h"
@@ -47,6 +48,7 @@ void mercer::registerAllMercerPasses() {
   registerMercerSchedulePasses();
   registerMercerLayoutPasses();
   registerMercerTilingPasses();
+  registerMercerDistributePasses();
   registerMercerMathPasses();
   registerStagePipelines();
 }

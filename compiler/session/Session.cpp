@@ -3,9 +3,11 @@
 #include "compiler/session/Session.h"
 
 #include "backends/cpu/CpuBackend.h"
+#include "backends/cuda/CudaBackend.h"
 #include "compiler/artifact/Linker.h"
 #include "compiler/artifact/Writer.h"
 #include "compiler/frontend/onnx/Import.h"
+#include "compiler/pipelines/DeviceCode.h"
 #include "compiler/pipelines/NativeCode.h"
 #include "compiler/pipelines/Pipelines.h"
 #include "compiler/pipelines/RegisterAll.h"
@@ -147,22 +149,46 @@ private:
   Stage lastStage() const { return options.toStage.value_or(Stage::Target); }
 
   llvm::Error checkOptions() {
-    if (options.target != "cpu")
-      return makeError(1005,
-                       "unknown target '" + options.target + "'; known: cpu");
+    bool gpu = options.target == "cuda" || options.target == "vulkan";
+    if (!gpu && options.target != "cpu")
+      return makeError(1005, "unknown target '" + options.target +
+                                 "'; known: cpu, cuda, vulkan");
+    if (!gpu && (!options.chip.empty() || options.emulate))
+      return makeError(1005, "--chip and --emulate need a GPU target");
     if (options.precision != "ieee")
       return makeError(1005, "unknown precision '" + options.precision +
                                  "'; known: ieee");
-    FailureOr<TargetInfo> info = cpuTargetInfo(options.cpu);
+    StringRef cpu = options.cpu;
+    if (cpu.empty())
+      cpu = gpu && !options.emulate ? "x86-64-v2" : "native";
+    FailureOr<TargetInfo> info = cpuTargetInfo(cpu);
     FailureOr<TargetInfo> native = cpuTargetInfo("native");
     if (mlir::failed(info) || mlir::failed(native))
       return makeError(1005, "unknown cpu '" + options.cpu +
                                  "'; known: native, x86-64-v2, x86-64-v3, "
                                  "x86-64-v4, sapphirerapids");
-    target = *info;
+    target = hostProgram = *info;
     host = *native;
+    if (gpu) {
+      std::string known;
+      FailureOr<TargetInfo> device =
+          deviceTargetInfo(options.target, options.chip, known);
+      if (mlir::failed(device))
+        return makeError(1005, "unknown chip '" + options.chip +
+                                   "'; known: " + known);
+      target = *device;
+    }
+    bool ofKernels = options.emit == Emit::Spirv || options.emit == Emit::Ptx ||
+                     options.emit == Emit::Cubin;
+    if (ofKernels &&
+        (options.emit == Emit::Spirv) != (options.target == "vulkan"))
+      return makeError(1005, "--emit=spirv is for --target=vulkan, ptx and "
+                             "cubin for --target=cuda");
+    if (ofKernels && !gpu)
+      return makeError(1005, "--emit=spirv, ptx and cubin need a GPU target");
     if (output == "-" &&
-        (options.emit == Emit::SharedObject || options.emit == Emit::Object) &&
+        (options.emit == Emit::SharedObject || options.emit == Emit::Object ||
+         options.emit == Emit::Cubin) &&
         lastStage() == Stage::Target)
       return makeError(1005, "only text can be written to standard output");
     return llvm::Error::success();
@@ -279,6 +305,9 @@ private:
   NativeCodeOptions nativeOptions(StringRef phase) {
     NativeCodeOptions native;
     native.optLevel = options.optLevel;
+    native.host = hostProgram;
+    // Constants are computed by this machine as it is.
+    native.emulate = options.emulate && phase == "kernels";
     if (auto name = (*module)->getAttrOfType<StringAttr>("mercer.model"))
       native.model = llvm::sys::path::filename(name.getValue()).str();
     else
@@ -290,7 +319,28 @@ private:
     return native;
   }
 
+  /// Code of the kernels alone.
+  llvm::Error emitDevice() {
+    DeviceOutput kind = options.emit == Emit::Spirv ? DeviceOutput::Spirv
+                        : options.emit == Emit::Ptx ? DeviceOutput::Ptx
+                                                    : DeviceOutput::Cubin;
+    if (kind == DeviceOutput::Cubin && findPtxas().empty())
+      return makeError(1005, "--emit=cubin needs a ptxas: set CUDA_HOME or "
+                             "MERCER_PTXAS, or use --emit=ptx");
+    FailureOr<DeviceCode> code =
+        emitDeviceCode(*module, target, options.optLevel, kind);
+    if (mlir::failed(code))
+      return failed("stage target");
+    std::string all;
+    for (const DeviceCode::Module &unit : code->modules)
+      all += unit.bytes;
+    return writeText(all);
+  }
+
   llvm::Error emit() {
+    if (options.emit == Emit::Spirv || options.emit == Emit::Ptx ||
+        options.emit == Emit::Cubin)
+      return emitDevice();
     // The constant program leaves the module: what follows is the artifact's
     // own code.
     OwningOpRef<ModuleOp> constants;
@@ -422,7 +472,8 @@ private:
   MLIRContext context;
   OwningOpRef<ModuleOp> module;
   Stage stage = Stage::Import;
-  TargetInfo target, host;
+  /// Of the kernels; of what the compiler runs itself; of the host program.
+  TargetInfo target, host, hostProgram;
   CompileReport report;
   bool parsing = false;
   int firstCode = 0;

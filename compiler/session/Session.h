@@ -22,13 +22,31 @@
 namespace mercer {
 
 /// What a compilation writes.
-enum class Emit { SharedObject, Object, LLVM, Assembly, MLIR };
+enum class Emit {
+  SharedObject,
+  Object,
+  LLVM,
+  Assembly,
+  MLIR,
+  // Of the kernels of a GPU, one after the other:
+  Spirv,
+  Ptx,
+  Cubin
+};
 
 struct CompileOptions {
-  /// "cpu".
+  /// "cpu", "cuda" or "vulkan".
   std::string target = "cpu";
-  /// native, x86-64-v2, x86-64-v3, x86-64-v4 or sapphirerapids.
-  std::string cpu = "native";
+  /// Of a GPU: sm_80, sm_90a, ..., or vulkan1.1, ...; empty: the backend's
+  /// default.
+  std::string chip;
+  /// native, x86-64-v2, x86-64-v3, x86-64-v4 or sapphirerapids. Empty: native,
+  /// but x86-64-v2 for the host program of a GPU, which travels with its
+  /// artifact.
+  std::string cpu;
+  /// Kernels of a GPU as host code that checks every step; the artifact is one
+  /// for the CPU (docs/emulator.md).
+  bool emulate = false;
   Emit emit = Emit::SharedObject;
   /// Inputs by name whose shape is fixed.
   std::vector<std::pair<std::string, std::vector<int64_t>>> shapes;

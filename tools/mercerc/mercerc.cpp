@@ -30,10 +30,16 @@ constexpr StringLiteral usage =
 Compiles MODEL (.onnx, or .mlir at any stage) to one shared object.
 
   -o OUT                   file to write; "-" writes text to standard output
-  --target=cpu             what to compile for
+  --target=KIND            cpu (default), cuda or vulkan
+  --chip=NAME              of cuda: sm_80 (default), sm_86, sm_89, sm_90a,
+                           sm_100a, sm_120a; of vulkan: vulkan1.1, vulkan1.2,
+                           vulkan1.3 (default)
   --cpu=NAME               native (default), x86-64-v2, x86-64-v3, x86-64-v4,
-                           sapphirerapids
-  --emit=KIND              so (default), obj, llvm, asm or mlir
+                           sapphirerapids; with a GPU, of the host program
+                           (default x86-64-v2)
+  --emulate                kernels of a GPU as checked host code
+  --emit=KIND              so (default), obj, llvm, asm or mlir; of a GPU's
+                           kernels spirv, ptx or cubin
   --shape=NAME=AxBxC       fixes the shape of an input; may be repeated
   --outputs=TENSOR,...     returns inner tensors after the model's outputs
   --precision=ieee         no reduced-precision products
@@ -89,6 +95,8 @@ Error parseOption(StringRef name, StringRef value, CommandLine &line) {
   CompileOptions &options = line.options;
   if (name == "--target") {
     options.target = value.str();
+  } else if (name == "--chip") {
+    options.chip = value.str();
   } else if (name == "--cpu") {
     options.cpu = value.str();
   } else if (name == "--precision") {
@@ -100,10 +108,13 @@ Error parseOption(StringRef name, StringRef value, CommandLine &line) {
                                    .Case("llvm", Emit::LLVM)
                                    .Case("asm", Emit::Assembly)
                                    .Case("mlir", Emit::MLIR)
+                                   .Case("spirv", Emit::Spirv)
+                                   .Case("ptx", Emit::Ptx)
+                                   .Case("cubin", Emit::Cubin)
                                    .Default(std::nullopt);
     if (!emit)
       return wrongUse("unknown kind '" + value +
-                      "'; known: so, obj, llvm, asm, mlir");
+                      "'; known: so, obj, llvm, asm, mlir, spirv, ptx, cubin");
     options.emit = *emit;
   } else if (name == "--shape") {
     // Names may hold '=', sizes cannot.
@@ -156,6 +167,8 @@ Expected<CommandLine> parseCommandLine(ArrayRef<const char *> arguments) {
       line.version = true;
     } else if (argument == "--quiet") {
       line.quiet = true;
+    } else if (argument == "--emulate") {
+      line.options.emulate = true;
     } else if (argument == "--explain") {
       line.explain = Explain::Text;
     } else if (argument == "-o") {
