@@ -24,6 +24,7 @@ from cases import attention, contraction, elementwise, empty, kernels, movement,
 from cases.core import EPSILON, Group, Variant, dtype_of
 from mercertest import report
 from mercertest.arrays import save_array
+from mercertest.target import add_target_options, sampled, target_of
 from mercertest.tools import compile_model, run_artifact
 
 COMPILE_LIMIT, RUN_LIMIT = 60.0, 30.0
@@ -82,6 +83,7 @@ def keep(folder: Path, group: Group, variant: Variant) -> None:
 
 def run_group(group: Group, options: argparse.Namespace) -> str:
     """Empty when everything is right, else what is wrong."""
+    target = target_of(options)
     with tempfile.TemporaryDirectory(prefix="mercer-execution-") as folder:
         text = isinstance(group.model, str)
         model = Path(folder, "model.mlir" if text else "model.onnx")
@@ -91,12 +93,12 @@ def run_group(group: Group, options: argparse.Namespace) -> str:
             kept.mkdir(parents=True, exist_ok=True)
             (kept / model.name).write_bytes(model.read_bytes())
         artifact = Path(folder, "model.so")
-        outcome = compile_model(model, artifact, *options.mercerc, timeout=COMPILE_LIMIT)
+        outcome = compile_model(model, artifact, *target.options, timeout=COMPILE_LIMIT)
         if not outcome.ok:
             return f"mercerc: {outcome.code}: {outcome.message[:200]}"
         for variant in group.variants:
             shapes = ", ".join(f"{name}{list(array.shape)}" for name, array in variant.inputs.items())
-            run = run_artifact(artifact, variant.inputs, list(variant.expected), timeout=RUN_LIMIT)
+            run = run_artifact(artifact, variant.inputs, list(variant.expected), timeout=RUN_LIMIT * target.patience)
             found = "" if run.ok else f"mercer-run: {run.outcome.code}: {run.outcome.message[:200]}"
             for name, expected in variant.expected.items():
                 if not found:
@@ -116,10 +118,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="write models, inputs and expected outputs below this folder")
     parser.add_argument("--list", action="store_true")
-    parser.add_argument("--mercerc", action="append", default=[], metavar="OPTION", help="passed on to mercerc")
+    parser.add_argument("--sample", type=int, metavar="N", help="only N tests, chosen by the seed")
+    add_target_options(parser)
     options = parser.parse_args()
 
     groups = [group for group in all_groups(options.seed) if re.search(options.filter, group.name)]
+    groups = sampled(groups, options.sample, options.seed)
     if options.list:
         print(*(group.name for group in groups), sep="\n")
         return 0

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 from mercertest import comparison, report
 from mercertest.comparison import Result
+from mercertest.target import add_target_options, target_of
 from mercertest.tools import build_directory, run_process, tool
 from zoo.registry import Model, selected, written
 
@@ -32,13 +33,14 @@ TOLERANCE = 1e-4
 def compare(model: Model, directory: Path, options: argparse.Namespace) -> Result:
     result = Result(model.name)
     path = written(model, directory)
-    artifact = directory / f"{model.name}.so"
-    if not comparison.compiled(path, artifact, result, *options.mercerc):
+    target = target_of(options)
+    artifact = directory / (f"{model.name}.so" if target.kind == "cpu" else f"{model.name}.{target.label}.so")
+    if not comparison.compiled(path, artifact, result, *target.options, timeout=180 * target.patience):
         return result
     random = np.random.default_rng(options.seed)
     cases = [(comparison.describe(sizes), model.inputs(random, **sizes)) for sizes in model.sizes]
     for label, inputs in cases:
-        comparison.compare(path, artifact, inputs, result, label, TOLERANCE)
+        comparison.compare(path, artifact, inputs, result, label, TOLERANCE, patience=target.patience)
     if options.time and result.errors:
         for label, inputs in cases if options.all_sizes else cases[:1]:
             times = comparison.timed(path, artifact, inputs, options.rounds, options.seconds)
@@ -81,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="for each side and size")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--mercerc", action="append", default=[], metavar="OPTION", help="passed on to mercerc")
+    add_target_options(parser)
     options = parser.parse_args(arguments)
     options.directory.mkdir(parents=True, exist_ok=True)
     print(f"seed {options.seed}", flush=True)

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 from mercertest import reference, report
 from mercertest.comparison import output_error
+from mercertest.target import add_target_options, target_of
 from mercertest.tools import build_directory, compile_model, run_artifact
 from zoo.registry import MODELS, written
 
@@ -42,7 +43,7 @@ def main() -> int:
     parser.add_argument("--last", type=int, default=0, help="only the last N tensors")
     parser.add_argument("--case", type=int, default=0, help="which of the model's sizes")
     parser.add_argument("--limit", type=float, default=1e-4)
-    parser.add_argument("--mercerc", action="append", default=[], metavar="OPTION", help="passed on to mercerc")
+    add_target_options(parser)
     options = parser.parse_args()
     entry = MODELS.get(options.model)
     path = written(entry, build_directory() / "models") if entry else Path(options.model)
@@ -56,7 +57,7 @@ def main() -> int:
     names = [name for name, _ in tensors]
     expected = reference.run(reference.session(with_outputs(model, names)), inputs)
     artifact = path.with_suffix(".inner.so")
-    outcome = compile_model(path, artifact, f"--outputs={','.join(names)}", *options.mercerc, timeout=600)
+    outcome = compile_model(path, artifact, f"--outputs={','.join(names)}", *target_of(options).options, timeout=600)
     if not outcome.ok:
         raise SystemExit(outcome.message)
     run = run_artifact(artifact, inputs, names)

@@ -1,7 +1,8 @@
 """Runs the ONNX node test cases through mercerc and mercer-run and compares with the expected outputs.
 
 A case passes as onnx' own runner decides (rtol 1e-3, atol 1e-7, equal types and shapes). Cases in known_failures.txt are
-expected to fail: one that passes is an error, so that the list can only shrink.
+expected to fail: one that passes is an error, so that the list can only shrink. For another target than the CPU, the cases
+that pass on the CPU are run, and the list is known_failures_TARGET.txt.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import re
 import sys
 import tempfile
@@ -20,24 +22,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 from known_failures import KnownFailures, by_reason
 from mercertest import report
+from mercertest.target import Target, add_target_options, sampled, target_of
 from mercertest.tools import build_directory, compile_model, run_artifact, tool
 from node_cases import Case, NotAnArray, all_cases, difference
 
 COMPILE_LIMIT, RUN_LIMIT = 30.0, 15.0
 
 
-def run_case(case: Case, options: list[str]) -> tuple[str, str]:
+def run_case(case: Case, target: Target) -> tuple[str, str]:
     """Reason (empty when the case passes) and a line about it."""
     with tempfile.TemporaryDirectory(prefix="mercer-node-") as folder:
         artifact = Path(folder, "case.so")
-        outcome = compile_model(case.model, artifact, *options, timeout=COMPILE_LIMIT)
+        outcome = compile_model(case.model, artifact, *target.options, timeout=COMPILE_LIMIT)
         if not outcome.ok:
             return outcome.code, outcome.message
         try:
             inputs, expected = case.tensors("input"), case.tensors("output")
         except NotAnArray as error:
             return "no-npy", str(error)
-        run = run_artifact(artifact, inputs, list(expected), timeout=RUN_LIMIT)
+        run = run_artifact(artifact, inputs, list(expected), timeout=RUN_LIMIT * target.patience)
         if not run.ok:
             return run.outcome.code, run.outcome.message
     for name, array in expected.items():
@@ -100,18 +103,29 @@ def main() -> int:
     parser.add_argument("--causes", action="store_true", help="print the failures grouped by their messages")
     parser.add_argument("--update-known-failures", action="store_true")
     parser.add_argument("--grow", action="store_true", help="let the update add new failures; needs a good reason")
-    parser.add_argument("--known-failures", type=Path, default=Path(__file__).with_name("known_failures.txt"))
-    parser.add_argument("--mercerc", action="append", default=[], metavar="OPTION", help="passed on to mercerc")
+    parser.add_argument("--known-failures", type=Path, help="default: known_failures.txt, with the target's name behind it")
+    parser.add_argument("--sample", type=int, metavar="N", help="only N cases, chosen by --seed")
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "little"))
+    add_target_options(parser)
     options = parser.parse_args()
 
     pattern = re.compile(options.filter)
+    target = target_of(options)
     cases = [case for case in all_cases() if pattern.search(case.name)]
-    cache = Cache(build_directory() / "onnx-nodes" / "results.json", options.mercerc)
+    path = Path(__file__).with_name("known_failures.txt")
+    if target.kind != "cpu":  # what the CPU backend cannot do is no matter of another
+        of_cpu = KnownFailures(path)
+        cases = [case for case in cases if case.name not in of_cpu.reasons]
+        path = path.with_stem(f"known_failures_{target.label}")
+    if options.sample is not None:
+        print(f"seed {options.seed}")
+    cases = sampled(cases, options.sample, options.seed)
+    cache = Cache(build_directory() / "onnx-nodes" / f"results-{target.label}.json", target.options)
     wanted = [case for case in cases if options.fresh or case.name not in cache.results]
     start = time.monotonic()
     pool = ThreadPoolExecutor(options.jobs)
     try:
-        for case, result in zip(wanted, pool.map(lambda case: run_case(case, options.mercerc), wanted)):
+        for case, result in zip(wanted, pool.map(lambda case: run_case(case, target), wanted)):
             cache.results[case.name] = result
     finally:  # an interrupted run keeps what it has
         pool.shutdown(cancel_futures=True)
@@ -119,7 +133,7 @@ def main() -> int:
 
     results = {case.name: cache.results[case.name] for case in cases}
     reasons = {case: reason for case, (reason, _) in results.items()}
-    known = KnownFailures(options.known_failures)
+    known = KnownFailures(options.known_failures or path)
     if options.update_known_failures:
         for case in known.update(reasons, options.grow):
             print(f"not added: {case} {reasons[case]}")

@@ -79,10 +79,11 @@ def compare(
     label: str,
     tolerance: float,
     threads: int = 1,
+    patience: int = 1,
 ) -> dict[str, np.ndarray]:
     """Runs both once; records the largest error, and a failure if it is above the tolerance. Returns our outputs."""
     expected = reference.run(reference.session(model, threads), inputs)
-    run = run_artifact(artifact, inputs, list(expected), threads=threads)
+    run = run_artifact(artifact, inputs, list(expected), threads=threads, timeout=120 * patience)
     if not run.ok:
         result.failure = result.failure or f"mercer-run ({label}): {run.outcome.code}: {run.outcome.message[:160]}"
         return {}
