@@ -403,7 +403,10 @@ Status Run::takeEvents() {
                               time.startNs,
                               time.durationNs,
                               event.tiles,
-                              time.threads};
+                              time.threads,
+                              event.site,
+                              place.flops,
+                              place.bytes};
       context.profiler.launched(context.profiler.user, &view);
     }
     if (context.collectProfile)

@@ -163,6 +163,9 @@ typedef struct MercerProfileEvent {
   uint64_t duration_ns;
   int64_t tiles;
   uint32_t threads;
+  uint32_t site; ///< index into the manifest's `sites`
+  double flops;  ///< of the site, from the manifest; 0 where not known
+  double bytes;  ///< read and written, likewise
 } MercerProfileEvent;
 
 /// Called after every launch on the thread that called mercer_run.
