@@ -30,6 +30,11 @@ struct MercerSession {
       : impl(std::move(artifact), std::move(device), capacity) {}
   Session impl;
 };
+struct MercerGraph {
+  std::shared_ptr<Device> device;
+  std::shared_ptr<const Artifact> artifact;
+  std::unique_ptr<DeviceGraph> impl;
+};
 
 /// Copies an options structure of any version: members that the caller does
 /// not know are zero, members that this library does not know must be.
@@ -525,13 +530,16 @@ int32_t mercer_infer_shapes(MercerContext *context,
   });
 }
 
-int32_t mercer_run(MercerContext *context, const MercerArtifact *artifact,
-                   uint32_t entry, const MercerRunOptions *given,
-                   const MercerTensor *inputs, uint32_t inputCount,
-                   MercerTensor *outputs, uint32_t outputCount) {
-  return call(context, "mercer_run", [&](Context &impl) -> Status {
-    if (Status status = checkEntry(artifact, entry, "mercer_run");
-        status.failed())
+/// Options and session of a run, then `body` with the request.
+template <typename Body>
+static int32_t callWithRequest(MercerContext *context, const char *name,
+                               const MercerArtifact *artifact, uint32_t entry,
+                               const MercerRunOptions *given,
+                               const MercerTensor *inputs, uint32_t inputCount,
+                               MercerTensor *outputs, uint32_t outputCount,
+                               Body body) {
+  return call(context, name, [&](Context &impl) -> Status {
+    if (Status status = checkEntry(artifact, entry, name); status.failed())
       return status;
     MercerRunOptions options;
     if (Status status = readOptions(given, "MercerRunOptions", options);
@@ -540,15 +548,87 @@ int32_t mercer_run(MercerContext *context, const MercerArtifact *artifact,
     RunRequest request{impl,   artifact->impl, entry,   nullptr,
                        inputs, inputCount,     outputs, outputCount};
     if (!options.session)
-      return runEntry(request);
+      return body(request);
     Claim claim(options.session->impl.busy);
     if (!claim)
-      return {Code::ContextBusy, "mercer_run",
-              "the session is used by another thread"};
+      return {Code::ContextBusy, name, "the session is used by another thread"};
     request.session = &options.session->impl;
-    return runEntry(request);
+    return body(request);
   });
 }
+
+int32_t mercer_run(MercerContext *context, const MercerArtifact *artifact,
+                   uint32_t entry, const MercerRunOptions *given,
+                   const MercerTensor *inputs, uint32_t inputCount,
+                   MercerTensor *outputs, uint32_t outputCount) {
+  return callWithRequest(context, "mercer_run", artifact, entry, given, inputs,
+                         inputCount, outputs, outputCount, runEntry);
+}
+
+//===----------------------------------------------------------------------===//
+// Graphs
+//===----------------------------------------------------------------------===//
+
+static Status capture(const RunRequest &request,
+                      std::unique_ptr<MercerGraph> &result) {
+  const EntryDesc &entry = request.artifact->entry(request.entry);
+  for (const ValueDesc &state : entry.states)
+    if (state.axis >= 0)
+      return {Code::CaptureRefused, "state '" + state.name + "'",
+              "the length of a growing state would be the same in every launch "
+              "of the graph"};
+  for (uint32_t i = 0; request.outputs && i < request.outputCount; ++i)
+    if (!request.outputs[i].data)
+      return {Code::CaptureRefused, "mercer_graph_capture",
+              format("output %u has no buffer", i)};
+  Device &device = *request.context.device;
+  // Checks everything, and brings memory, code and constants to their places.
+  if (Status status = runEntry(request); status.failed())
+    return status;
+  if (Status status = device.beginCapture(); status.failed())
+    return status;
+  auto graph = std::make_unique<MercerGraph>();
+  Status status = runEntry(request);
+  Status ended = device.endCapture(graph->impl);
+  if (status.failed() || ended.failed())
+    return status.failed() ? status : ended;
+  graph->device = request.context.device;
+  graph->artifact = request.artifact;
+  result = std::move(graph);
+  return {};
+}
+
+int32_t mercer_graph_capture(MercerContext *context,
+                             const MercerArtifact *artifact, uint32_t entry,
+                             const MercerRunOptions *given,
+                             const MercerTensor *inputs, uint32_t inputCount,
+                             MercerTensor *outputs, uint32_t outputCount,
+                             MercerGraph **graph) {
+  if (!graph)
+    return static_cast<int32_t>(Code::InvalidArgument);
+  *graph = nullptr;
+  std::unique_ptr<MercerGraph> result;
+  int32_t code = callWithRequest(
+      context, "mercer_graph_capture", artifact, entry, given, inputs,
+      inputCount, outputs, outputCount,
+      [&](const RunRequest &request) { return capture(request, result); });
+  *graph = result.release();
+  return code;
+}
+
+int32_t mercer_graph_launch(MercerContext *context, MercerGraph *graph) {
+  static constexpr char name[] = "mercer_graph_launch";
+  return call(context, name, [&](Context &impl) -> Status {
+    if (!graph)
+      return nullArgument(name, "graph");
+    if (graph->device != impl.device)
+      return {Code::InvalidArgument, name,
+              "the graph was captured on another context"};
+    return impl.device->launchGraph(*graph->impl);
+  });
+}
+
+void mercer_graph_destroy(MercerGraph *graph) { delete graph; }
 
 /// Bytes of a tensor with valid dtype and shape.
 static Status bytesOf(const MercerTensor &tensor, const char *name,

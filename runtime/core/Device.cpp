@@ -21,6 +21,17 @@ const char *deviceTypeName(int32_t type) {
   }
 }
 
+static Status noGraphs(MercerDevice id) {
+  return {Code::DeviceUnsupported, "mercer_graph_capture",
+          format("the device '%s' has no graphs", deviceTypeName(id.type))};
+}
+
+Status Device::beginCapture() { return noGraphs(id()); }
+Status Device::endCapture(std::unique_ptr<DeviceGraph> &) {
+  return noGraphs(id());
+}
+Status Device::launchGraph(DeviceGraph &) { return noGraphs(id()); }
+
 Status createDevice(const MercerContextOptions &options, Memory memory,
                     std::shared_ptr<Device> &device) {
   switch (options.device.type) {

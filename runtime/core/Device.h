@@ -34,6 +34,12 @@ struct LaunchTime {
   uint32_t threads;
 };
 
+/// Work that was recorded to be done again and again.
+class DeviceGraph {
+public:
+  virtual ~DeviceGraph() = default;
+};
+
 class Device {
 public:
   explicit Device(MercerDevice id) : identity(id) {}
@@ -94,6 +100,14 @@ public:
   /// Appends the times of the launches of this run that have none yet, in the
   /// order of the launches. Waits for their end.
   virtual Status takeTimes(std::vector<LaunchTime> &times) = 0;
+
+  /// From `beginCapture` on work is recorded instead of done; what cannot be
+  /// recorded fails. `endCapture` ends that in any case, and gives what was
+  /// recorded. Devices that record nothing refuse.
+  virtual Status beginCapture();
+  virtual Status endCapture(std::unique_ptr<DeviceGraph> &graph);
+  /// Does recorded work of this object, ordered after the work so far.
+  virtual Status launchGraph(DeviceGraph &graph);
 
   /// Waits for all work so far, and reports what has failed in it.
   virtual Status synchronize() = 0;

@@ -31,6 +31,19 @@ CUdeviceptr address(const void *memory) {
 /// bound it.
 constexpr uint64_t scratchLimit = uint64_t(256) << 20;
 
+class CudaGraph final : public DeviceGraph {
+public:
+  CudaGraph(std::shared_ptr<Gpu> gpu, CUgraphExec exec)
+      : gpu(std::move(gpu)), exec(exec) {}
+  ~CudaGraph() override {
+    CurrentContext current(gpu->driver, gpu->context);
+    (void)gpu->driver.cuGraphExecDestroy(exec);
+  }
+
+  const std::shared_ptr<Gpu> gpu;
+  const CUgraphExec exec;
+};
+
 class CudaDevice final : public Device {
 public:
   CudaDevice(const MercerContextOptions &options, std::shared_ptr<Gpu> gpu,
@@ -62,6 +75,9 @@ public:
   Status launch(const LaunchRequest &request) override;
   Status endRun() override;
   Status takeTimes(std::vector<LaunchTime> &times) override;
+  Status beginCapture() override;
+  Status endCapture(std::unique_ptr<DeviceGraph> &graph) override;
+  Status launchGraph(DeviceGraph &graph) override;
   Status synchronize() override;
   void close() override;
 
@@ -547,6 +563,41 @@ Status CudaDevice::takeTimes(std::vector<LaunchTime> &times) {
     }
     eventsUsed = 0;
     return {};
+  });
+}
+
+Status CudaDevice::beginCapture() {
+  return inContext([&] {
+    // Other threads of the application do not disturb this capture, nor does
+    // it disturb them.
+    return status(driver.cuStreamBeginCapture(
+                      stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
+                  "cuStreamBeginCapture");
+  });
+}
+
+Status CudaDevice::endCapture(std::unique_ptr<DeviceGraph> &result) {
+  return inContext([&]() -> Status {
+    CUgraph graph = nullptr;
+    if (Status failure = status(driver.cuStreamEndCapture(stream, &graph),
+                                "cuStreamEndCapture");
+        failure.failed())
+      return failure;
+    CUgraphExec exec = nullptr;
+    Status failure = status(driver.cuGraphInstantiate(&exec, graph, 0),
+                            "cuGraphInstantiate");
+    (void)driver.cuGraphDestroy(graph);
+    if (!failure.failed())
+      result = std::make_unique<CudaGraph>(gpu, exec);
+    return failure;
+  });
+}
+
+Status CudaDevice::launchGraph(DeviceGraph &graph) {
+  return inContext([&] {
+    return status(
+        driver.cuGraphLaunch(static_cast<CudaGraph &>(graph).exec, stream),
+        "cuGraphLaunch");
   });
 }
 

@@ -31,6 +31,7 @@ extern "C" {
 typedef struct MercerContext MercerContext;   ///< one per thread that runs
 typedef struct MercerArtifact MercerArtifact; ///< immutable, shared by threads
 typedef struct MercerSession MercerSession;   ///< buffers that outlive a run
+typedef struct MercerGraph MercerGraph;       ///< a recorded run
 
 //===----------------------------------------------------------------------===//
 // Tensors: layout-compatible with DLPack 1.1 (DLDevice, DLDataType, DLTensor)
@@ -376,6 +377,26 @@ MERCER_API int32_t mercer_run(MercerContext *context,
                               const MercerRunOptions *options,
                               const MercerTensor *inputs, uint32_t input_count,
                               MercerTensor *outputs, uint32_t output_count);
+
+/// Runs an entry point once and records a second run, which can then be
+/// launched again and again at the cost of one call. CUDA only. All inputs and
+/// outputs are device tensors of the caller: a launch reads and writes the same
+/// addresses with the same shapes. Entry points whose host program reads a
+/// value, or which own a growing state, cannot be recorded (E4501). The graph
+/// keeps its artifact; it uses memory of the context, which it must not
+/// outlive, and states of the session, which must not be reset.
+MERCER_API int32_t mercer_graph_capture(
+    MercerContext *context, const MercerArtifact *artifact, uint32_t entry,
+    const MercerRunOptions *options, const MercerTensor *inputs,
+    uint32_t input_count, MercerTensor *outputs, uint32_t output_count,
+    MercerGraph **graph);
+
+/// Does what was recorded, on the context that recorded it, after everything
+/// that this context has been asked to do so far. Does not wait.
+MERCER_API int32_t mercer_graph_launch(MercerContext *context,
+                                       MercerGraph *graph);
+
+MERCER_API void mercer_graph_destroy(MercerGraph *graph);
 
 /// Memory for a tensor on the context's device (on the CPU in host memory):
 /// dtype, ndim and shape say how much; data, device, strides and byte_offset

@@ -485,6 +485,66 @@ TEST_F(Cuda, ApplicationCapturesARunIntoAGraph) {
   EXPECT_EQ(cuGraphDestroy(graph), CUDA_SUCCESS);
 }
 
+TEST_F(Cuda, RecordedRunIsLaunchedAgainAndAgain) {
+  Application application;
+  ContextHolder context(onCuda()), other(onCuda());
+  MercerGraph *graph = nullptr;
+  std::vector<int64_t> shape{3, 4}, flat{12};
+  CUdeviceptr x = application.allocate(48), y = application.allocate(48);
+  MercerTensor in = application.tensor(x, shape);
+  MercerTensor out = application.tensor(y, shape);
+  {
+    // The graph keeps the artifact.
+    ArtifactHolder artifact(context, fake("cuda"));
+    ASSERT_EQ(mercer_graph_capture(context, artifact, mainEntry, nullptr, &in,
+                                   1, &out, 1, &graph),
+              0)
+        << context.message();
+    Buffer<float> host({3, 4}, numbers(12));
+    MercerTensor hostIn = host.view(), none{};
+    none.device = {MERCER_DEVICE_CUDA, 0};
+    MercerGraph *refused = nullptr;
+    EXPECT_EQ(mercer_graph_capture(context, artifact, mainEntry, nullptr,
+                                   &hostIn, 1, &out, 1, &refused),
+              4501);
+    EXPECT_EQ(mercer_graph_capture(context, artifact, mainEntry, nullptr, &in,
+                                   1, &none, 1, &refused),
+              4501);
+    MercerTensor line = application.tensor(x, flat);
+    std::vector<int64_t> nothing{0};
+    MercerTensor empty = application.tensor(y, nothing);
+    application.set(x, std::vector<float>(12, 0.0f));
+    application.get(x, 12);
+    EXPECT_EQ(mercer_graph_capture(context, artifact, nonzeroEntry, nullptr,
+                                   &line, 1, &empty, 1, &refused),
+              4501);
+    EXPECT_TRUE(contains(context.message(), "reads a value"))
+        << context.message();
+    EXPECT_EQ(refused, nullptr);
+    ASSERT_EQ(mercer_context_synchronize(context), 0) << context.message();
+  }
+  for (float first : {7.0f, -3.0f}) {
+    application.set(x, numbers(12, first));
+    application.get(x, 12);
+    fakecuda::clearCalls();
+    ASSERT_EQ(mercer_graph_launch(context, graph), 0) << context.message();
+    EXPECT_EQ(fakecuda::synchronizations(), 0u);
+    EXPECT_EQ(fakecuda::count("cuLaunchKernel"), 0u);
+    ASSERT_EQ(mercer_context_synchronize(context), 0);
+    EXPECT_EQ(application.get(y, 12), expected(numbers(12, first)));
+  }
+  EXPECT_EQ(mercer_graph_launch(other, graph), 1001);
+  mercer_graph_destroy(graph);
+  ContextHolder cpu;
+  ArtifactHolder affine(cpu, fake("affine"));
+  Buffer<float> host({3, 4}, numbers(12)), result({3, 4}, numbers(12));
+  in = host.view();
+  out = result.view();
+  EXPECT_EQ(mercer_graph_capture(cpu, affine, mainEntry, nullptr, &in, 1, &out,
+                                 1, &graph),
+            1010);
+}
+
 TEST_F(Cuda, WhatAGraphCannotHoldIsRefusedAndTheCaptureGoesOn) {
   Application application;
   MercerContextOptions options = onCuda();
