@@ -59,6 +59,10 @@ public:
                : status(mercer_tensor_copy(context, &flushed[0], &flushed[1]));
   }
 
+  /// The manifest counts operations and bytes for its own sizes, which are
+  /// those of a run only where no input has a symbolic one.
+  bool isStatic() const { return fixedShapes; }
+
   std::vector<Launch> launches; ///< of the latest run
 
 private:
@@ -83,6 +87,7 @@ private:
   std::vector<MercerTensor> inputs, outputs, flushed;
   std::vector<std::vector<int64_t>> inputShapes, outputShapes;
   int64_t flushShape = 0;
+  bool fixedShapes = true;
 };
 
 } // namespace
@@ -104,6 +109,8 @@ Status Model::values(int32_t kind, uint32_t count, std::vector<Value> &result) {
     if (int32_t code = mercer_value_info(context, artifact, 0, kind, i, &info))
       return status(code);
     result.push_back({info.name, info.dtype, info.ndim});
+    for (int32_t d = 0; d < info.ndim; ++d)
+      fixedShapes &= info.shape[d] >= 0;
   }
   return {};
 }
@@ -289,6 +296,8 @@ static Status compareVariant(const Case &test, size_t index, Model &model,
       return failure;
     if (Status failure = each->run(); failure.failed())
       return failure;
+    if (Status failure = each->synchronize(); failure.failed())
+      return failure;
   }
   for (const Expected &expected : variant.expected) {
     Array got, wanted;
@@ -422,6 +431,9 @@ static Status timeKernels(const Case &test, const Settings &settings,
       return {};
     if (launches.empty()) {
       launches = model.launches;
+      if (!model.isStatic())
+        for (Launch &launch : launches)
+          launch.flops = launch.bytes = 0;
       times.resize(launches.size());
     }
     if (launches.size() != model.launches.size())

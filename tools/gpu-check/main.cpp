@@ -133,13 +133,16 @@ void printResult(const Json &result) {
          run["p10"].get<double>(), run["p90"].get<double>());
   for (const Json &row : (*timing)["kernels"]) {
     const Json &time = row["microseconds"];
-    printf("      %-28s %9.2f us  %8.3f TFLOP/s  %8.1f GB/s   of peak: fp32 "
-           "%s  tensor %s  memory %s\n",
-           row["kernel"].get<std::string>().c_str(),
-           time["median"].get<double>(), row.value("tflops", 0.0),
-           row.value("gbs", 0.0), percent(row, "of_fp32_peak").c_str(),
-           percent(row, "of_tensor_peak").c_str(),
-           percent(row, "of_memory_peak").c_str());
+    printf("      %-28s %9.2f us", row["kernel"].get<std::string>().c_str(),
+           time["median"].get<double>());
+    if (row.contains("tflops"))
+      printf("  %8.3f TFLOP/s (%s of fp32, %s of tensor peak)",
+             row["tflops"].get<double>(), percent(row, "of_fp32_peak").c_str(),
+             percent(row, "of_tensor_peak").c_str());
+    if (row.contains("gbs"))
+      printf("  %8.1f GB/s (%s of peak)", row["gbs"].get<double>(),
+             percent(row, "of_memory_peak").c_str());
+    printf("\n");
   }
 }
 

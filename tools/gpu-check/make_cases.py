@@ -23,8 +23,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(_ROOT / "test" / part) for part in ("python", "models", "Integration")]
 
 from cases.core import EPSILON, Group, dtype_of
-from mercertest.arrays import save_array
-from mercertest.tools import build_directory, compile_model, run_artifact
+from mercertest.arrays import dtype_named, save_array
+from mercertest.tools import build_directory, compile_model, run_artifact, run_process, tool
 from run_execution_tests import all_groups
 from zoo.registry import selected, written
 
@@ -93,18 +93,10 @@ def execution_case(group: Group, folder: Path, options: argparse.Namespace) -> N
 
 
 def describe(artifact: Path) -> dict[str, Any]:
-    from mercertest.tools import run_process, tool
-
     outcome = run_process([tool("mercer-run"), artifact, "--describe", "--json"])
     if not outcome.ok:
         raise LeftOut(f"mercer-run --describe: {outcome.code}: {outcome.message[:160]}")
     return json.loads(outcome.stdout)
-
-
-def dtype_named(name: str) -> np.dtype:
-    from mercertest import arrays
-
-    return arrays.dtype_named(name)
 
 
 def model_case(name: str, folder: Path, options: argparse.Namespace) -> None:
@@ -112,9 +104,11 @@ def model_case(name: str, folder: Path, options: argparse.Namespace) -> None:
     (model,) = selected([name])
     source = written(model, build_directory() / "models")
     artifact, reference = folder / "model.so", folder / "reference.so"
-    compiled(source, artifact, *options.mercerc)
-    compiled(source, reference)
     arrays = model.inputs(np.random.default_rng(options.seed), **model.sizes[0])
+    # With the sizes fixed the manifest's counts of operations are those of the run.
+    shapes = [f"--shape={key}={'x'.join(map(str, array.shape))}" for key, array in arrays.items()]
+    compiled(source, artifact, *options.mercerc, *shapes)
+    compiled(source, reference, *shapes)
     outputs = [item["name"] for item in describe(reference)["outputs"]]
     run = run_artifact(reference, arrays, outputs, threads=0, timeout=300)
     if not run.ok:

@@ -15,7 +15,16 @@
 #endif
 
 // params: x, rows, y, constants
-static int64_t rowTiles(const int64_t *params) { return params[1]; }
+static int64_t rowTiles(const int64_t *params) {
+#ifdef DIES
+  __builtin_trap();
+#endif
+#ifdef HANGS
+  for (volatile int forever = 1; forever;)
+    ;
+#endif
+  return params[1];
+}
 
 static void scaleRows(const int64_t *params, int64_t begin, int64_t end,
                       void *scratch) {
