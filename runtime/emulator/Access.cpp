@@ -66,9 +66,9 @@ static inline bool isOlder(uint32_t word, uint32_t floor, uint32_t start) {
                                  uint32_t count, bool writes, uint32_t key) {
   const uint32_t start = state.blockStart, epoch = state.epoch;
   for (uint32_t i = 0; i < count; ++i) {
-    const Cell &cell = buffer.cells[index - buffer.low + i];
     const auto at = static_cast<long long>(index - buffer.low + i);
-    const uint32_t w = cell.write, r = cell.read;
+    const uint32_t w = buffer.writes[index - buffer.low + i];
+    const uint32_t r = buffer.reads[index - buffer.low + i];
     const char *kind = kindName(buffer);
     const auto number = static_cast<int>(buffer.info->number);
     const char *verb = writes ? "writes" : "reads";
@@ -112,37 +112,51 @@ static inline bool isOlder(uint32_t word, uint32_t floor, uint32_t start) {
   __builtin_trap();
 }
 
-/// Whether a read by `key` of these elements is wrong; marks them as read.
+// The loops below are free of branches, so that they become vectors.
+
+/// Whether a read by `key` of elements from `first` on (counted from `low`) is
+/// wrong; marks them as read.
 template <typename Count>
-static inline bool markReads(Cell *cells, Count count, const Buffer &buffer,
+static inline bool markReads(const Buffer &buffer, int64_t first, Count count,
                              uint32_t epoch, uint32_t start, uint32_t key) {
   const uint32_t floor = buffer.readFloor, several = epoch | flagBit;
-  bool bad = false;
+  const uint32_t *writes = buffer.writes + first;
+  uint32_t *reads = buffer.reads + first;
+  uint32_t bad = 0;
   for (uint32_t i = 0; i < count; ++i) {
-    const uint32_t w = cells[i].write, r = cells[i].read;
-    bad |= (w != key) &
-           ((w >= epoch) | ((w & flagBit) != 0) | isOlder(w, floor, start));
-    cells[i].read = ((r < epoch) | (r == key)) ? key : several;
+    const uint32_t w = writes[i], r = reads[i];
+    bad |= uint32_t(w != key) &
+           (uint32_t(w >= epoch) | uint32_t((w & flagBit) != 0) |
+            uint32_t(isOlder(w, floor, start)));
+    reads[i] = ((r < epoch) | (r == key)) ? key : several;
   }
-  return bad;
+  return bad != 0;
 }
 
-/// The same for a write; `mark` is what it leaves.
+/// The same for a write; `mark` is what it leaves if it is right: a wrong one
+/// would hide what is to be explained.
 template <typename Count>
-static inline bool markWrites(Cell *cells, Count count, const Buffer &buffer,
+static inline bool markWrites(const Buffer &buffer, int64_t first, Count count,
                               uint32_t epoch, uint32_t start, uint32_t key,
                               uint32_t mark) {
   const uint32_t floor = buffer.writeFloor;
-  bool bad = false;
+  uint32_t *writes = buffer.writes + first;
+  const uint32_t *reads = buffer.reads + first;
+  uint32_t bad = 0;
   for (uint32_t i = 0; i < count; ++i) {
-    const uint32_t w = cells[i].write, r = cells[i].read;
-    bad |= (w != key) & ((w >= epoch) | ((w >= start) & ((w & flagBit) != 0)) |
-                         isOlder(w, floor, start));
-    bad |= (r != key) & ((r >= epoch) | isOlder(r, floor, start));
-    // A mark that is wrong would hide what is to be explained.
-    cells[i].write = bad ? w : mark;
+    const uint32_t w = writes[i], r = reads[i];
+    bad |= uint32_t(w != key) &
+           (uint32_t(w >= epoch) |
+            (uint32_t(w >= start) & uint32_t((w & flagBit) != 0)) |
+            uint32_t(isOlder(w, floor, start)));
+    bad |= uint32_t(r != key) &
+           (uint32_t(r >= epoch) | uint32_t(isOlder(r, floor, start)));
   }
-  return bad;
+  if (bad)
+    return true;
+  for (uint32_t i = 0; i < count; ++i)
+    writes[i] = mark;
+  return false;
 }
 
 namespace {
@@ -169,10 +183,9 @@ void mercer_emu_read(MercerEmuState *statePointer, uint32_t site,
   MercerEmuState &state = *statePointer;
   checkPlace(state, site, number, index, count, alignment);
   const Buffer &buffer = state.buffers[number];
-  Cell *cells = buffer.cells + (index - buffer.low);
   const bool bad = withCount(count, [&](auto n) {
-    return markReads(cells, n, buffer, state.epoch, state.blockStart,
-                     state.key);
+    return markReads(buffer, index - buffer.low, n, state.epoch,
+                     state.blockStart, state.key);
   });
   if (__builtin_expect(bad, 0))
     explain(state, site, buffer, index, count, /*writes=*/false, state.key);
@@ -186,10 +199,9 @@ void mercer_emu_write(MercerEmuState *statePointer, uint32_t site,
   MercerEmuState &state = *statePointer;
   checkPlace(state, site, number, index, count, alignment);
   const Buffer &buffer = state.buffers[number];
-  Cell *cells = buffer.cells + (index - buffer.low);
   const bool bad = withCount(count, [&](auto n) {
-    return markWrites(cells, n, buffer, state.epoch, state.blockStart,
-                      state.key, state.key);
+    return markWrites(buffer, index - buffer.low, n, state.epoch,
+                      state.blockStart, state.key, state.key);
   });
   if (__builtin_expect(bad, 0))
     explain(state, site, buffer, index, count, /*writes=*/true, state.key);
@@ -204,7 +216,7 @@ void mercer::emu::checkSharedRead(MercerEmuState &state, uint32_t site,
   // The key of no lane: what any lane has written in this epoch is an error,
   // and a write of any lane after it.
   const uint32_t key = state.epoch | flagBit;
-  if (markReads(buffer.cells + (index - buffer.low), count, buffer, state.epoch,
+  if (markReads(buffer, index - buffer.low, count, state.epoch,
                 state.blockStart, key))
     explain(state, site, buffer, index, count, /*writes=*/false, key);
 }
@@ -253,17 +265,16 @@ void mercer_emu_async_copy(MercerEmuState *statePointer, uint32_t site,
   // The hardware wants the address aligned even if it reads less or nothing.
   if (read > 0)
     checkPlace(state, site, fromNumber, fromIndex, read, bytes);
-  if (read > 0 && from.cells)
+  if (read > 0 && from.writes)
     mercer_emu_read(&state, site, fromNumber, fromIndex, read, 1);
-  Cell *cells = to.cells + (toIndex - to.low);
-  if (markWrites(cells, count, to, state.epoch, state.blockStart, state.key,
-                 state.key | flagBit))
+  if (markWrites(to, toIndex - to.low, count, state.epoch, state.blockStart,
+                 state.key, state.key | flagBit))
     explain(state, site, to, toIndex, count, /*writes=*/true, state.key);
   logShared(state, site, to, toIndex, count);
   Lane &lane = state.lanes[state.laneNumber];
   newCopy(state, lane, site) = {to.base + (toIndex << to.shift),
                                 from.base + (fromIndex << from.shift),
-                                cells,
+                                to.writes + (toIndex - to.low),
                                 bytes,
                                 read << from.shift,
                                 count,
@@ -285,7 +296,7 @@ void mercer_emu_async_wait(MercerEmuState *state, uint32_t pendingGroups) {
     __builtin_memset(copy.to + copy.sourceBytes, 0,
                      copy.bytes - copy.sourceBytes);
     for (uint32_t i = 0; i < copy.elements; ++i)
-      copy.cells[i].write = state->key;
+      copy.writes[i] = state->key;
     ++lane.copyBegin;
   }
 }

@@ -44,24 +44,56 @@ static uint32_t conflictsOf(const WarpAccess &access, uint32_t lanes,
   const uint32_t units = 128u >> shift;
   uint32_t worst = 1;
   for (uint32_t first = 0; first < lanes; first += units) {
-    uint32_t count[32] = {}, seen[32][32];
+    // Lists of the units that each bank has to serve, most of length one.
+    uint32_t head[32], next[64], length[32], used = 0;
     const uint32_t end = first + units < lanes ? first + units : lanes;
     for (uint32_t lane = first; lane < end; ++lane) {
       if (!(access.active >> lane & 1))
         continue;
       const uint32_t unit = access.offset[lane] >> shift;
       const uint32_t bank = unit & (units - 1);
-      uint32_t i = 0;
-      while (i < count[bank] && seen[bank][i] != unit)
-        ++i;
-      if (i < count[bank])
+      if (!(used >> bank & 1)) {
+        used |= 1u << bank;
+        head[bank] = lane;
+        next[lane] = lane;
+        length[bank] = 1;
         continue;
-      seen[bank][count[bank]++] = unit;
-      if (count[bank] > worst)
-        worst = count[bank];
+      }
+      uint32_t other = head[bank];
+      while (access.offset[other] >> shift != unit && next[other] != other)
+        other = next[other];
+      if (access.offset[other] >> shift == unit)
+        continue;
+      next[other] = next[lane] = lane;
+      if (++length[bank] > worst)
+        worst = length[bank];
     }
   }
   return worst - 1;
+}
+
+/// The next access of a whole subgroup, if all lanes agree about it. `next`
+/// holds their places in the logs.
+static bool takeUniform(const Lane *lanes, const uint64_t **next,
+                        uint32_t subgroup, uint64_t siteMask,
+                        WarpAccess &access, uint64_t &site) {
+  if (next[0] == lanes[0].logNext)
+    return false;
+  site = *next[0] & siteMask;
+  bool uniform = true;
+  for (uint32_t i = 0; i < subgroup; ++i) {
+    if (next[i] == lanes[i].logNext)
+      return false;
+    const uint64_t entry = *next[i];
+    uniform &= (entry & siteMask) == site;
+    access.offset[i] = static_cast<uint32_t>(entry & ~siteMask);
+  }
+  if (!uniform)
+    return false;
+  for (uint32_t i = 0; i < subgroup; ++i)
+    ++next[i];
+  access.active = ~uint64_t(0);
+  return true;
 }
 
 void mercer::emu::countBankConflicts(MercerEmuState &state) {
@@ -76,13 +108,19 @@ void mercer::emu::countBankConflicts(MercerEmuState &state) {
     for (uint32_t i = 0; i < subgroup; ++i)
       next[i] = lanes[i].log;
     while (true) {
-      uint64_t site = ~uint64_t(0);
+      WarpAccess access;
+      uint64_t site;
+      if (takeUniform(lanes, next, subgroup, siteMask, access, site)) {
+        noteConflicts(state, static_cast<uint32_t>(site >> 32), group,
+                      conflictsOf(access, subgroup, site >> 28 & 0xf));
+        continue;
+      }
+      site = ~uint64_t(0);
       for (uint32_t i = 0; i < subgroup; ++i)
         if (next[i] < lanes[i].logNext && (*next[i] & siteMask) < site)
           site = *next[i] & siteMask;
       if (site == ~uint64_t(0))
         break;
-      WarpAccess access;
       access.active = 0;
       for (uint32_t i = 0; i < subgroup; ++i)
         if (next[i] < lanes[i].logNext && (*next[i] & siteMask) == site) {

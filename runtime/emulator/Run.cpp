@@ -119,6 +119,17 @@ static void *reserve(size_t bytes) {
   return memory == MAP_FAILED ? nullptr : memory;
 }
 
+static size_t shadowBytes(const Buffer &buffer) {
+  return 2 * buffer.shadowCapacity * sizeof(uint32_t);
+}
+
+static void dropShadow(Buffer &buffer) {
+  if (buffer.writes)
+    munmap(buffer.writes, shadowBytes(buffer));
+  buffer.writes = buffer.reads = nullptr;
+  buffer.shadowCapacity = 0;
+}
+
 static void destroy(MercerEmuState *state) {
   constexpr size_t slot = stackBytes + pageBytes;
   if (state->stacks)
@@ -128,8 +139,7 @@ static void destroy(MercerEmuState *state) {
       free(state->lanes[i].copies);
   for (size_t i = 0; i < state->bufferCapacity; ++i) {
     Buffer &buffer = state->buffers[i];
-    if (buffer.cells)
-      munmap(buffer.cells, buffer.cellCapacity * sizeof(Cell));
+    dropShadow(buffer);
     free(buffer.scratch);
   }
   free(state->lanes);
@@ -179,19 +189,20 @@ static bool makeLanes(MercerEmuState &state, size_t count) {
   return true;
 }
 
-static bool makeCells(Buffer &buffer, int64_t count) {
+static bool makeShadow(Buffer &buffer, int64_t count) {
   const auto wanted = static_cast<size_t>(count);
-  if (wanted <= buffer.cellCapacity && buffer.cells)
+  if (wanted <= buffer.shadowCapacity && buffer.writes)
     return true;
-  if (buffer.cells)
-    munmap(buffer.cells, buffer.cellCapacity * sizeof(Cell));
+  dropShadow(buffer);
   // Twice what is asked for: buffers of many sizes come by.
-  buffer.cellCapacity = 2 * wanted + pageBytes;
-  buffer.cells =
-      static_cast<Cell *>(reserve(buffer.cellCapacity * sizeof(Cell)));
-  if (!buffer.cells)
-    buffer.cellCapacity = 0;
-  return buffer.cells != nullptr;
+  const size_t capacity = 2 * wanted + pageBytes;
+  buffer.writes =
+      static_cast<uint32_t *>(reserve(2 * capacity * sizeof(uint32_t)));
+  if (!buffer.writes)
+    return false;
+  buffer.reads = buffer.writes + capacity;
+  buffer.shadowCapacity = capacity;
+  return true;
 }
 
 static bool makeBuffers(MercerEmuState &state) {
@@ -252,7 +263,7 @@ static bool makeBuffers(MercerEmuState &state) {
       buffer.base = reinterpret_cast<char *>(state.params[info.place]);
       break;
     }
-    if (info.kind != MERCER_EMU_INPUT && !makeCells(buffer, elements))
+    if (info.kind != MERCER_EMU_INPUT && !makeShadow(buffer, elements))
       return false;
   }
   return true;
@@ -261,8 +272,8 @@ static bool makeBuffers(MercerEmuState &state) {
 /// All shadow words become those of a time before all epochs.
 static void forgetEpochs(MercerEmuState &state) {
   for (size_t i = 0; i < state.bufferCapacity; ++i)
-    if (Buffer &buffer = state.buffers[i]; buffer.cells)
-      madvise(buffer.cells, buffer.cellCapacity * sizeof(Cell), MADV_DONTNEED);
+    if (Buffer &buffer = state.buffers[i]; buffer.writes)
+      madvise(buffer.writes, shadowBytes(buffer), MADV_DONTNEED);
   state.epoch = 0;
 }
 
@@ -323,11 +334,8 @@ void mercer::emu::release(MercerEmuState *state) {
     startFibers(*state);
   for (size_t i = 0; i < state->bufferCapacity; ++i) {
     Buffer &buffer = state->buffers[i];
-    if (buffer.cellCapacity * sizeof(Cell) > keptShadowBytes) {
-      munmap(buffer.cells, buffer.cellCapacity * sizeof(Cell));
-      buffer.cells = nullptr;
-      buffer.cellCapacity = 0;
-    }
+    if (shadowBytes(buffer) > keptShadowBytes)
+      dropShadow(buffer);
   }
   Lock lock;
   state->next = freeStates;

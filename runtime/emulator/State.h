@@ -29,23 +29,19 @@ constexpr uint32_t laneBits = 10, laneMask = maxLanes - 1;
 constexpr uint32_t flagBit = 1u << laneBits;
 constexpr uint32_t epochStep = flagBit << 1;
 
-/// Shadow of one element.
-struct Cell {
-  uint32_t write, read;
-};
-
 struct Buffer {
   const MercerEmuBuffer *info;
   char *base; ///< address of element 0, which may lie outside of [low, high)
   int64_t low, high;
-  Cell *cells; ///< of element `low`; null where nothing is tracked
+  /// Shadow words from element `low` on; null where nothing is tracked.
+  uint32_t *writes, *reads;
   /// Writes in [floor, start of the block) are errors for a reader (what it
   /// reads is uninitialised, or another block's), for a writer from
   /// `writeFloor` on.
   uint32_t readFloor, writeFloor;
-  uint32_t shift; ///< log2 of the bytes of an element
-  size_t cellCapacity;
-  char *scratch; ///< owned, of `scratchBytes`
+  uint32_t shift;        ///< log2 of the bytes of an element
+  size_t shadowCapacity; ///< words of each of the two
+  char *scratch;         ///< owned, of `scratchBytes`
   size_t scratchBytes;
 };
 
@@ -53,7 +49,7 @@ struct Buffer {
 struct Copy {
   char *to;
   const char *from;
-  Cell *cells;
+  uint32_t *writes; ///< shadow words of its elements
   uint32_t bytes, sourceBytes, elements;
   uint32_t group;
 };
