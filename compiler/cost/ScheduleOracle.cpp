@@ -250,13 +250,19 @@ static void scheduleWorkgroup(const KernelShape &shape,
   using Kind = KernelShape::Kind;
   llvm::raw_string_ostream why(schedule.why);
   if (shape.kind == Kind::Pairwise) {
+    // With matrix units a warp has 16 queries: their rows need no exchange.
+    int64_t queries = target.hasMatrixUnits && shape.elementBits <= 16
+                          ? target.threads / 2
+                          : 64;
     for (auto [index, dim] : llvm::enumerate(shape.dims)) {
       if (dim.role == DimRole::Batch)
         schedule.grid[index] = 1;
       else if (dim.role == DimRole::Query)
-        schedule.grid[index] = 64;
+        schedule.grid[index] = queries;
     }
-    why << "query tile of 64";
+    schedule.pairRows = queries;
+    schedule.pairCols = 64;
+    why << "query tile of " << queries;
     return;
   }
   if (shape.kind == Kind::Group) {

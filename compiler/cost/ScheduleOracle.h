@@ -61,6 +61,9 @@ struct Schedule {
   llvm::SmallVector<int64_t> grid, inner;
   /// Width of the panels that the right operand is packed into; 0: not packed.
   int64_t rhsPanel = 0;
+  /// Rows and columns that a pairwise operation has at hand at once; 0: the
+  /// lowering's own choice.
+  int64_t pairRows = 0, pairCols = 0;
   std::string why;
   /// Roofline estimate for one core.
   double seconds = 0;

@@ -155,9 +155,11 @@ private:
                                  "'; known: cpu, cuda, vulkan");
     if (!gpu && (!options.chip.empty() || options.emulate))
       return makeError(1005, "--chip and --emulate need a GPU target");
-    if (options.precision != "ieee")
+    if (options.precision != "ieee" && options.precision != "tf32")
       return makeError(1005, "unknown precision '" + options.precision +
-                                 "'; known: ieee");
+                                 "'; known: ieee, tf32");
+    if (options.precision == "tf32" && options.target != "cuda")
+      return makeError(1005, "--precision=tf32 needs --target=cuda");
     StringRef cpu = options.cpu;
     if (cpu.empty())
       cpu = gpu && !options.emulate ? "x86-64-v2" : "native";
@@ -233,6 +235,8 @@ private:
       (*module)->setAttr("mercer.folder", StringAttr::get(&context, folder));
     }
     (*module)->setAttr(TargetInfo::attrName(), target.toAttr(&context));
+    (*module)->setAttr("mercer.precision",
+                       StringAttr::get(&context, options.precision));
     return dump();
   }
 

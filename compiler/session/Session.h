@@ -52,7 +52,8 @@ struct CompileOptions {
   std::vector<std::pair<std::string, std::vector<int64_t>>> shapes;
   /// Inner tensors returned after the model's own outputs.
   std::vector<std::string> outputs;
-  /// "ieee": no reduced-precision products.
+  /// "ieee": no reduced-precision products; "tf32": products of singles may be
+  /// rounded to ten bits of mantissa (CUDA).
   std::string precision = "ieee";
   /// The stage whose form a .mlir input has; guessed from its operations when
   /// not given.

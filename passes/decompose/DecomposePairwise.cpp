@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/mercer/IR/TargetInfo.h"
 #include "passes/decompose/PairwiseMask.h"
 #include "passes/decompose/PairwiseTile.h"
 #include "passes/decompose/Passes.h"
@@ -283,6 +284,7 @@ LogicalResult PairwiseDecomposer::prepare(bool fewRows) {
   tile.marker = arith::ConstantIndexOp::create(b, op.getLoc(), 0);
 
   // Scratch that lives as long as the op.
+  TargetInfo target = TargetInfo::get(op);
   SmallVector<unsigned> scoreLoops = tile.scoreLoops();
   unsigned input = 0;
   for (auto [k, inner] : llvm::enumerate(op.getInnerAttrs())) {
@@ -299,7 +301,8 @@ LogicalResult PairwiseDecomposer::prepare(bool fewRows) {
       auto last = dyn_cast_or_null<AffineDimExpr>(row ? map.getResults().back()
                                                       : AffineExpr());
       bool contiguous = last && last.getPosition() == tile.rowLoop;
-      if (!tile.rowsInLanes || !row || contiguous) {
+      // Workgroups bring operands to shared memory themselves.
+      if (!tile.rowsInLanes || !row || contiguous || target.isGpu()) {
         rowBuffers.push_back(Value());
         continue;
       }

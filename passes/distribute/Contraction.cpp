@@ -42,6 +42,14 @@ int64_t Emitter::stageBytes() {
       if (!space || !plan->isContraction(generic))
         return;
       Coordinate extents = space->layout.extents();
+      if (space->matrix) {
+        // Three slices of both operands, each row padded by 16 bytes.
+        MatrixProduct product = *plan->matrixForm(generic);
+        int64_t length = matrixSlice(product, extents);
+        bytes += 3 * (extents.row + extents.col + 16) * (length + 16) *
+                 (product.bits() / 8);
+        return;
+      }
       for (unsigned operand : {0u, 1u}) {
         Type type = operandType(generic, operand);
         unsigned bits = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
@@ -53,7 +61,7 @@ int64_t Emitter::stageBytes() {
 }
 
 /// Whether neighbours in memory of `operand` are steps of the reduction.
-static bool walksReduction(OpNest &nest, unsigned operand) {
+bool Emitter::walksReduction(OpNest &nest, unsigned operand) {
   const View &view = *nest.views[operand];
   for (auto [expr, stride] :
        llvm::zip_equal(nest.map(operand).getResults(), view.strides))
@@ -112,7 +120,7 @@ void Emitter::fillStage(OpNest &nest, unsigned operand, const Stage &stage,
                         Index length) {
   int64_t steps = reductionStep(nest);
   bool alongReduction = walksReduction(nest, operand);
-  SmallVector<unsigned> reduced = nest.reduced();
+  SmallVector<unsigned> reduced = reductionOrder(nest);
   SmallVector<Index> reducedSizes, parts;
   for (unsigned loop : reduced)
     reducedSizes.push_back(nest.loops[loop].size);
@@ -183,18 +191,18 @@ void Emitter::fillStage(OpNest &nest, unsigned operand, const Stage &stage,
       ValueRange{math.value(math.add(math.mul(step, stage.pitch), place))});
 }
 
+unsigned Emitter::rowOperandOf(OpNest &nest, const Space &space) {
+  bool left = llvm::any_of(space.rowLoops, [&](unsigned loop) {
+    return nest.loops[loop].bound != 1 && nest.map(0).isFunctionOfDim(loop);
+  });
+  return left ? 0 : 1;
+}
+
 void Emitter::emitContraction(OpNest &nest, const Space &space) {
   const Layout &layout = space.layout;
   Coordinate extents = layout.extents();
-  SmallVector<unsigned> reduced = nest.reduced();
-  AffineMap left = nest.map(0);
-  // Rows come from the operand that moves with them.
-  auto movesWith = [&](AffineMap map, ArrayRef<unsigned> loops) {
-    return llvm::any_of(loops, [&](unsigned loop) {
-      return nest.loops[loop].bound != 1 && map.isFunctionOfDim(loop);
-    });
-  };
-  unsigned rowOperand = movesWith(left, space.rowLoops) ? 0 : 1;
+  SmallVector<unsigned> reduced = reductionOrder(nest);
+  unsigned rowOperand = rowOperandOf(nest, space);
   unsigned colOperand = 1 - rowOperand;
   unsigned output = nest.numInputs();
 
@@ -365,4 +373,28 @@ void Emitter::emitContraction(OpNest &nest, const Space &space) {
   b.setInsertionPointAfterValue(results.front());
   for (auto [number, value] : llvm::enumerate(results))
     setRegister(accumulators, number, value);
+}
+
+/// Steps of the reduction in one slice of a warp-wide product: every thread has
+/// a copy of 16 bytes to make.
+int64_t Emitter::matrixSlice(const MatrixProduct &product, Coordinate extents) {
+  int64_t length = std::max<int64_t>(
+      2 * product.depth(), 128 / product.bits() * target.threads /
+                               std::min<int64_t>(extents.row, extents.col));
+  return std::min<int64_t>(length, 8 * product.depth());
+}
+
+Value Emitter::sharedScratch(Type element, int64_t elements, unsigned operand) {
+  Value &known = matrixStages[{element, elements, operand}];
+  if (!known) {
+    known = function.addWorkgroupAttribution(
+        MemRefType::get({elements}, element, AffineMap(),
+                        gpu::AddressSpaceAttr::get(
+                            b.getContext(), gpu::AddressSpace::Workgroup)),
+        b.getLoc());
+    function.setWorkgroupAttributionAttr(
+        function.getNumWorkgroupAttributions() - 1,
+        b.getStringAttr("llvm.align"), b.getI64IntegerAttr(16));
+  }
+  return known;
 }

@@ -31,14 +31,16 @@ struct DistributePass : mercer::impl::DistributeBase<DistributePass> {
     TargetInfo target = TargetInfo::get(module);
     if (!target.isGpu())
       return;
-    SymbolTable symbols(module);
+    auto precision = module->getAttrOfType<StringAttr>("mercer.precision");
+    bool tf32 = precision && precision.getValue() == "tf32";
     for (KernelEntry &entry : kernelTable(module))
-      if (failed(distribute(entry.function, target)))
+      if (failed(distribute(entry.function, target, tf32)))
         return signalPassFailure();
   }
 
 private:
-  LogicalResult distribute(func::FuncOp kernel, const TargetInfo &target) {
+  LogicalResult distribute(func::FuncOp kernel, const TargetInfo &target,
+                           bool tf32) {
     // The kernel itself stays as it is: the host counts its tiles.
     OpBuilder outer(kernel);
     auto copy = cast<func::FuncOp>(kernel->clone());
@@ -54,7 +56,7 @@ private:
                                          (kernel.getName() + "_device").str());
     OpBuilder b = OpBuilder::atBlockBegin(unit.getBody());
     for (auto [number, phase] : llvm::enumerate(*phases)) {
-      Emitter emitter(copy, phase, number, target);
+      Emitter emitter(copy, phase, number, target, tf32);
       if (failed(emitter.run(b)))
         return failure();
       numBarriers += emitter.numBarriers;

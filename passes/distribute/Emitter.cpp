@@ -30,8 +30,8 @@ static int64_t bytesOf(Type element) {
 }
 
 Emitter::Emitter(func::FuncOp kernel, const Phase &phase, unsigned number,
-                 const TargetInfo &target)
-    : kernel(kernel), phase(phase), number(number), target(target),
+                 const TargetInfo &target, bool tf32)
+    : kernel(kernel), phase(phase), number(number), target(target), tf32(tf32),
       b(kernel.getLoc(), kernel.getContext()), math(b) {}
 
 Index Emitter::mapped(OpFoldResult value) {
@@ -225,7 +225,7 @@ LogicalResult Emitter::placeScratch() {
 
 FailureOr<gpu::GPUFuncOp> Emitter::run(OpBuilder &outer) {
   buildSignature(outer);
-  plan.emplace(kernel, phase, target);
+  plan.emplace(kernel, phase, target, tf32);
   if (failed(placeScratch()))
     return failure();
   Operation *first = phase.ops.front();

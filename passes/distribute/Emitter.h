@@ -68,8 +68,9 @@ struct OpNest {
 
 class Emitter {
 public:
+  /// `tf32`: products of singles may be rounded.
   Emitter(mlir::func::FuncOp kernel, const Phase &phase, unsigned number,
-          const TargetInfo &target);
+          const TargetInfo &target, bool tf32);
 
   /// Writes the phase's function at `b`'s place.
   mlir::FailureOr<mlir::gpu::GPUFuncOp> run(mlir::OpBuilder &b);
@@ -171,6 +172,27 @@ private:
   void fillStage(OpNest &nest, unsigned operand, const Stage &stage,
                  llvm::ArrayRef<unsigned> loops, int64_t extent, Index start,
                  Index length);
+  /// The operand that moves with the rows of the registers.
+  unsigned rowOperandOf(OpNest &nest, const Space &space);
+  bool walksReduction(OpNest &nest, unsigned operand);
+
+  // MatrixUnits.cpp: products by warp-wide instructions.
+  void emitMatrixProduct(OpNest &nest, const Space &space);
+  llvm::SmallVector<unsigned> reductionOrder(OpNest &nest);
+  bool copiesAligned(OpNest &nest, unsigned operand, mlir::Type element,
+                     llvm::ArrayRef<unsigned> loops,
+                     llvm::ArrayRef<unsigned> reduced);
+  void copySlice(OpNest &nest, unsigned operand, mlir::Value flat,
+                 llvm::ArrayRef<unsigned> loops,
+                 llvm::ArrayRef<unsigned> reduced, int64_t extent,
+                 bool alongReduction, int64_t pitch, Index slot, int64_t length,
+                 bool async, Index start, Index total, mlir::Type element,
+                 llvm::SmallVectorImpl<mlir::Value> &tokens);
+  /// Shared memory of products; those of one phase use it one after another.
+  mlir::Value sharedScratch(mlir::Type element, int64_t elements,
+                            unsigned operand);
+
+  int64_t matrixSlice(const MatrixProduct &product, Coordinate extents);
   int64_t stageBytes();
   int64_t reductionStep(OpNest &nest);
 
@@ -178,6 +200,7 @@ private:
   Phase phase;
   unsigned number;
   const TargetInfo &target;
+  bool tf32;
   mlir::ImplicitLocOpBuilder b;
   IndexMath math;
   mlir::gpu::GPUFuncOp function;
@@ -195,6 +218,9 @@ private:
   std::optional<Plan> plan;
   llvm::DenseMap<mlir::Value, mlir::Value> registers;
   llvm::SmallVector<Stage> stages;
+  /// By element type, size and operand.
+  llvm::MapVector<std::tuple<mlir::Type, int64_t, unsigned>, mlir::Value>
+      matrixStages;
   /// Shared memory of reductions, by element type.
   llvm::DenseMap<mlir::Type, std::pair<unsigned, int64_t>> exchangeBuffers;
 };

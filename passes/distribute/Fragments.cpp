@@ -147,7 +147,8 @@ bool Emitter::needsMemory(const Candidate &candidate) {
   return llvm::any_of(candidate.uses, [&](OpOperand *use) {
     auto op = cast<linalg::GenericOp>(use->getOwner());
     bool input = use->getOperandNumber() < op.getNumDpsInputs();
-    return input && (!plan->space(op) || plan->isContraction(op));
+    return input && (!plan->space(op) || plan->isContraction(op)) &&
+           !plan->readsRegisters(op, use->getOperandNumber());
   });
 }
 
@@ -206,7 +207,8 @@ LogicalResult Emitter::emitOnRegisters(OpNest &nest, const Space &space) {
     if (!candidate || !plan->placement(operand.get()))
       continue;
     bool input = operand.getOperandNumber() < nest.numInputs();
-    if (input && contraction)
+    if (input && contraction &&
+        !plan->readsRegisters(nest.op, operand.getOperandNumber()))
       spill(operand.get());
     if (!candidate->scratch && isFirstUse(operand) &&
         !nest.op.getBody()->getArgument(operand.getOperandNumber()).use_empty())
@@ -217,7 +219,8 @@ LogicalResult Emitter::emitOnRegisters(OpNest &nest, const Space &space) {
     if (!view)
       continue;
     bool input = index < nest.numInputs();
-    if (plan->placement(nest.op->getOperand(index)) && !(input && contraction))
+    if (plan->placement(nest.op->getOperand(index)) &&
+        (!(input && contraction) || plan->readsRegisters(nest.op, index)))
       continue;
     if (!input)
       touch.writes.push_back(view->buffer);
@@ -230,7 +233,9 @@ LogicalResult Emitter::emitOnRegisters(OpNest &nest, const Space &space) {
       touch.reads.push_back(buffer);
   });
   meet(touch);
-  if (contraction)
+  if (contraction && space.matrix)
+    emitMatrixProduct(nest, space);
+  else if (contraction)
     emitContraction(nest, space);
   else if (nest.reduced().empty())
     emitElements(nest, space);

@@ -175,6 +175,25 @@ Operation *mercer::distribute::findCombiner(linalg::GenericOp op,
                                             unsigned output) {
   Block *body = op.getBody();
   BlockArgument previous = body->getArgument(op.getNumDpsInputs() + output);
+  // The larger or smaller of two, written as a comparison: a NaN on the right
+  // never wins, in whatever order.
+  if (auto choice = body->getTerminator()
+                        ->getOperand(output)
+                        .getDefiningOp<arith::SelectOp>()) {
+    auto compare = choice.getCondition().getDefiningOp<arith::CmpFOp>();
+    Value x = choice.getTrueValue();
+    bool plain = compare && compare.getLhs() == x &&
+                 compare.getRhs() == previous &&
+                 choice.getFalseValue() == previous && choice->hasOneUse() &&
+                 compare->hasOneUse() &&
+                 llvm::all_of(previous.getUsers(), [&](Operation *user) {
+                   return user == choice || user == compare;
+                 });
+    bool ordered =
+        plain && (compare.getPredicate() == arith::CmpFPredicate::OGT ||
+                  compare.getPredicate() == arith::CmpFPredicate::OLT);
+    return ordered ? choice.getOperation() : nullptr;
+  }
   if (!previous.hasOneUse())
     return nullptr;
   Operation *join = *previous.getUsers().begin();
@@ -268,7 +287,7 @@ std::optional<Space> Plan::space(linalg::GenericOp op) const {
       if (!rows || !cols)
         return std::nullopt;
       if (!result) {
-        result = Space{place->layout, *rows, *cols};
+        result = Space{place->layout, *rows, *cols, place->matrix};
         continue;
       }
       // Others must agree: the same matrix, or its rows.
@@ -310,6 +329,36 @@ std::optional<Space> Plan::space(linalg::GenericOp op) const {
   return result;
 }
 
+bool Plan::readsRegisters(linalg::GenericOp op, unsigned operand) const {
+  std::optional<Space> here = space(op);
+  if (!here || !here->matrix || !isContraction(op) ||
+      operand >= op.getNumDpsInputs())
+    return false;
+  std::optional<MatrixProduct> product = matrixProduct(op, roundsSingles);
+  const Placement *place = placement(op->getOperand(operand));
+  if (!product || product->bits() != 16 || !place || !place->matrix ||
+      place->colDims.empty() || place->layout.rows() != here->layout.rows())
+    return false;
+  for (const auto &layout : {place->layout, here->layout})
+    for (Coordinate step : layout.warps)
+      if (step.col != 0)
+        return false;
+  AffineMap map = op.getMatchingIndexingMap(&op->getOpOperand(operand));
+  auto loopAt = [&](unsigned dim) -> int64_t {
+    auto loop = dyn_cast<AffineDimExpr>(map.getResult(dim));
+    return loop ? loop.getPosition() : -1;
+  };
+  for (auto [dim, loop] : llvm::zip(place->rowDims, here->rowLoops))
+    if (loopAt(dim) != loop)
+      return false;
+  // The columns are the whole reduction.
+  if (place->rowDims.size() != here->rowLoops.size() ||
+      place->colDims.size() != 1 || op.getNumReductionLoops() != 1)
+    return false;
+  return op.getIteratorTypesArray()[loopAt(place->colDims.front())] ==
+         utils::IteratorType::reduction;
+}
+
 std::optional<Placement> Plan::fromSpace(OpOperand &operand,
                                          const Space &space) const {
   auto op = cast<linalg::GenericOp>(operand.getOwner());
@@ -332,7 +381,39 @@ std::optional<Placement> Plan::fromSpace(OpOperand &operand,
     return std::nullopt;
   result.layout =
       cols == 0 && !space.colLoops.empty() ? space.layout.rows() : space.layout;
+  result.matrix = space.matrix;
   return result;
+}
+
+std::optional<MatrixProduct> Plan::matrixForm(linalg::GenericOp op) const {
+  if (!target.hasMatrixUnits || !isContraction(op))
+    return std::nullopt;
+  std::optional<MatrixProduct> product = matrixProduct(op, roundsSingles);
+  if (!product)
+    return std::nullopt;
+  // Beside a half, only what an earlier product left in registers is rounded:
+  // the probabilities of attention.
+  for (Value input : op.getDpsInputs())
+    if (getElementTypeOrSelf(input.getType()) != product->element) {
+      const Placement *place = placement(input);
+      if (!place || !place->matrix || place->colDims.empty())
+        return std::nullopt;
+    }
+  return product;
+}
+
+/// Warps over a tile, at least 16 x 16 each; nothing if there are too many.
+static std::optional<Layout> matrixLayout(int64_t rows, int64_t cols,
+                                          int64_t warps, bool wholeRows) {
+  int64_t down = warps;
+  if (!wholeRows)
+    // Squarer parts read less of both operands.
+    while (down > 1 && rows / down < 32 && cols / (warps / down * 2) >= 16)
+      down /= 2;
+  int64_t across = warps / down;
+  if (rows / down < 16 || cols / across < 16)
+    return std::nullopt;
+  return mmaLayout(rows, cols, down, across);
 }
 
 /// Gives the result of a contraction a layout. Its columns are what is reduced
@@ -363,6 +444,8 @@ bool Plan::placeContraction(linalg::GenericOp op, bool last) {
   };
   // Dims that a later op reduces, and rows that a neighbour dictates.
   std::optional<bool> leftIsRows;
+  // A row that is reduced, or that a vector belongs to, stays in one warp.
+  bool wholeRows = false;
   for (OpOperand *use : value->uses) {
     auto other = cast<linalg::GenericOp>(use->getOwner());
     if (other == op || isContraction(other))
@@ -374,8 +457,10 @@ bool Plan::placeContraction(linalg::GenericOp op, bool last) {
         continue;
       bool inLeft = llvm::is_contained(roles->left, loopOf(dim));
       if (other.getIteratorTypesArray()[loop.getPosition()] ==
-          utils::IteratorType::reduction)
+          utils::IteratorType::reduction) {
         leftIsRows = !inLeft;
+        wholeRows = true;
+      }
     }
     // A vector that has its place: along what it runs are rows.
     for (OpOperand &neighbour : other->getOpOperands()) {
@@ -387,8 +472,10 @@ bool Plan::placeContraction(linalg::GenericOp op, bool last) {
       AffineMap along = other.getMatchingIndexingMap(&neighbour);
       AffineExpr row = along.getResult(place->rowDims.front());
       for (auto [dim, expr] : llvm::enumerate(access.getResults()))
-        if (expr == row)
+        if (expr == row) {
           leftIsRows = llvm::is_contained(roles->left, loopOf(dim));
+          wholeRows = true;
+        }
     }
   }
   if (!leftIsRows) {
@@ -405,13 +492,23 @@ bool Plan::placeContraction(linalg::GenericOp op, bool last) {
   int64_t rows = llvm::PowerOf2Ceil(extent(rowLoops));
   int64_t cols = llvm::PowerOf2Ceil(extent(colLoops));
   if (extent(rowLoops) < kMinExtent || extent(colLoops) < kMinExtent ||
-      rows * cols > kMaxRegisters * target.threads || rows < target.threads / 8)
+      rows * cols > kMaxRegisters * target.threads)
     return false;
-  Space space{blockLayout(rows, cols, target.threads, target.subgroup),
-              llvm::to_vector(rowLoops), llvm::to_vector(colLoops)};
+  std::optional<Layout> layout;
+  if (matrixForm(op))
+    layout =
+        matrixLayout(rows, cols, target.threads / target.subgroup, wholeRows);
+  bool matrix = layout.has_value();
+  if (!matrix && rows < target.threads / 8)
+    return false;
+  if (!matrix)
+    layout = blockLayout(rows, cols, target.threads, target.subgroup);
+  Space space{*layout, llvm::to_vector(rowLoops), llvm::to_vector(colLoops),
+              matrix};
   std::optional<Placement> place = fromSpace(*output, space);
   if (!place)
     return false;
+  place->matrix = matrix;
   placements[value->key] = *place;
   return true;
 }
@@ -431,6 +528,7 @@ bool Plan::placeByNeighbours(linalg::GenericOp op) {
         continue;
       Space space;
       space.layout = place->layout;
+      space.matrix = place->matrix;
       AffineMap map = op.getMatchingIndexingMap(&operand);
       bool plain = true;
       for (auto [dims, loops] : {std::pair(&place->rowDims, &space.rowLoops),
@@ -498,8 +596,9 @@ bool Plan::place() {
   return dropUnsupported();
 }
 
-Plan::Plan(func::FuncOp kernel, const Phase &phase, const TargetInfo &target)
-    : target(target) {
+Plan::Plan(func::FuncOp kernel, const Phase &phase, const TargetInfo &target,
+           bool tf32)
+    : target(target), roundsSingles(tf32) {
   collect(kernel, phase);
   // Each round takes one more value out of the game.
   while (place())

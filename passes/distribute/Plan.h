@@ -11,6 +11,7 @@
 
 #include "dialects/mercer/IR/TargetInfo.h"
 #include "passes/distribute/Layout.h"
+#include "passes/distribute/MatrixUnits.h"
 #include "passes/kernels/Phases.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -34,17 +35,21 @@ struct Candidate {
 struct Placement {
   Layout layout;
   llvm::SmallVector<unsigned> rowDims, colDims;
+  /// Made by warp-wide products: the layout is that of their accumulators.
+  bool matrix = false;
 };
 
 /// The loops of an op as rows and columns of the registers that it works on.
 struct Space {
   Layout layout;
   llvm::SmallVector<unsigned> rowLoops, colLoops;
+  bool matrix = false;
 };
 
 class Plan {
 public:
-  Plan(mlir::func::FuncOp kernel, const Phase &phase, const TargetInfo &target);
+  Plan(mlir::func::FuncOp kernel, const Phase &phase, const TargetInfo &target,
+       bool tf32);
 
   /// The candidate that `buffer` is (a view of), if it lives in registers.
   const Placement *placement(mlir::Value buffer) const;
@@ -56,6 +61,13 @@ public:
   /// Two operands, joined element by element and summed up in one way or
   /// another, along loops that the result does not have.
   bool isContraction(mlir::linalg::GenericOp op) const;
+  /// The warp-wide product that `op` can be; nothing where the target has none.
+  std::optional<MatrixProduct> matrixForm(mlir::linalg::GenericOp op) const;
+  /// Whether a warp-wide product reads `operand`, its rows, out of the
+  /// registers where an earlier product left them.
+  bool readsRegisters(mlir::linalg::GenericOp op, unsigned operand) const;
+  /// Products of singles may be rounded (`--precision=tf32`).
+  bool tf32() const { return roundsSingles; }
   /// Bound of a loop; kDynamic where none is known.
   int64_t bound(mlir::linalg::GenericOp op, unsigned loop) const;
 
@@ -70,6 +82,7 @@ private:
   bool dropUnsupported();
 
   const TargetInfo &target;
+  const bool roundsSingles;
   llvm::SmallVector<mlir::linalg::GenericOp> ops;
   llvm::MapVector<mlir::Value, Candidate> candidates;
   llvm::DenseMap<mlir::Value, Placement> placements;

@@ -49,6 +49,11 @@ std::optional<Emitter::Combiner> Emitter::combinerOf(OpNest &nest,
           .Case([&](arith::MaxSIOp) {
             return integer(APInt::getSignedMinValue(width));
           })
+          .Case([&](arith::SelectOp choice) {
+            auto compare = choice.getCondition().getDefiningOp<arith::CmpFOp>();
+            bool larger = compare.getPredicate() == arith::CmpFPredicate::OGT;
+            return constant(larger ? -infinity : infinity);
+          })
           .Case([&](arith::MinSIOp) {
             return integer(APInt::getSignedMaxValue(width));
           })
@@ -59,6 +64,11 @@ std::optional<Emitter::Combiner> Emitter::combinerOf(OpNest &nest,
 Value Emitter::combine(const Combiner &combiner, Value x, Value y) {
   if (isa<math::FmaOp>(combiner.op))
     return arith::AddFOp::create(b, x, y);
+  if (auto choice = dyn_cast<arith::SelectOp>(combiner.op)) {
+    auto compare = choice.getCondition().getDefiningOp<arith::CmpFOp>();
+    Value wins = arith::CmpFOp::create(b, compare.getPredicate(), y, x);
+    return arith::SelectOp::create(b, wins, y, x);
+  }
   OperationState state(b.getLoc(), combiner.op->getName());
   state.addOperands({x, y});
   state.addTypes(x.getType());

@@ -190,6 +190,9 @@ static DictionaryAttr toAttr(OpBuilder &b, const Schedule &schedule,
   add("inner", b.getDenseI64ArrayAttr(schedule.inner));
   if (schedule.rhsPanel)
     add("rhs_panel", b.getI64IntegerAttr(schedule.rhsPanel));
+  if (schedule.pairRows)
+    add("reduction",
+        b.getDenseI64ArrayAttr({schedule.pairRows, schedule.pairCols}));
   add("why", b.getStringAttr(schedule.why));
   if (!group.refused.empty()) {
     llvm::SmallSetVector<Attribute, 4> lines;

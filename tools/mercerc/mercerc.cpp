@@ -42,7 +42,8 @@ Compiles MODEL (.onnx, or .mlir at any stage) to one shared object.
                            kernels spirv, ptx or cubin
   --shape=NAME=AxBxC       fixes the shape of an input; may be repeated
   --outputs=TENSOR,...     returns inner tensors after the model's outputs
-  --precision=ieee         no reduced-precision products
+  --precision=ieee         no reduced-precision products; tf32: of singles on
+                           CUDA, rounded to ten bits of mantissa
   --from-stage=S           the stage whose form a .mlir input has
   --to-stage=S             the last stage that runs
   --dump-stages=DIR        one numbered .mlir file for every stage
