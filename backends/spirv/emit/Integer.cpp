@@ -125,8 +125,14 @@ Value Emitter::castInteger(Value x, Type from, Type to, bool isSigned) {
     x = isSigned ? signExtended(x, from) : zeroExtended(x, from);
   if (x.getType() == held)
     return x;
-  if (result > 32 && isSigned)
-    return spirv::SConvertOp::create(b, held, x);
+  if (result > 32 && isSigned) {
+    // Not OpSConvert: Mesa (22.3) takes comparisons of it with constants apart
+    // and sees no negative number there.
+    Value sign = make<spirv::ShiftRightArithmeticOp>(x, word(31));
+    Value pair = spirv::CompositeConstructOp::create(
+        b, VectorType::get(2, b.getI32Type()), ValueRange{x, sign});
+    return bitcast(pair, held);
+  }
   return spirv::UConvertOp::create(b, held, x);
 }
 

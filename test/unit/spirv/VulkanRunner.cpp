@@ -26,6 +26,9 @@ public:
                   llvm::ArrayRef<HostBuffer> buffers,
                   llvm::ArrayRef<uint32_t> words) override;
   std::string name() const override { return properties.deviceName; }
+  bool isSoftware() const override {
+    return properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+  }
 
 private:
   struct Allocation {

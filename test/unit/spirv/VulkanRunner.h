@@ -32,6 +32,7 @@ public:
                           uint32_t groups, llvm::ArrayRef<HostBuffer> buffers,
                           llvm::ArrayRef<uint32_t> words) = 0;
   virtual std::string name() const = 0;
+  virtual bool isSoftware() const = 0;
 };
 
 } // namespace mercer::test
