@@ -184,6 +184,10 @@ mercer::getOperandTile(OpBuilder &b, Location loc, AffineMap map,
       std::optional<int64_t> staticOffset = getConstantIntValue(offset);
       if (bound && *bound <= factor && staticOffset && *staticOffset == 0)
         insidePanel = true;
+      bool startsAtEdge = (staticOffset && *staticOffset % factor == 0) ||
+                          (bound && *bound % factor == 0);
+      if (!insidePanel && !startsAtEdge)
+        return failure();
       if (packed->isMod) {
         tile.offsets.push_back(insidePanel
                                    ? affine::makeComposedFoldedAffineApply(

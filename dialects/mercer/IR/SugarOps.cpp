@@ -140,6 +140,12 @@ LogicalResult AttentionOp::verify() {
       failed(verifySize(*this, "result head size", value.getDimSize(3),
                         init.getDimSize(3))))
     return failure();
+  if (getKeyLengths()) {
+    auto lengths = cast<RankedTensorType>(getKeyLengths().getType());
+    if (failed(verifySize(*this, "number of key lengths", query.getDimSize(0),
+                          lengths.getDimSize(0))))
+      return failure();
+  }
   for (unsigned dim = 0; dim < 3; ++dim)
     if (!agree(query.getDimSize(dim), init.getDimSize(dim)))
       return emitOpError("expects result dim ")
