@@ -337,6 +337,17 @@ LogicalResult lowerRaised(Context &c, Node &n) {
   }
   if (simple && mask && L.rank(a.mask.value) > 4)
     simple = false;
+  // A mask with more batch entries or heads than the queries enlarges the
+  // result.
+  if (simple && mask && rank <= 4) {
+    int64_t rm = L.rank(a.mask.value);
+    for (int64_t d = 0; d < rm - 2; ++d) {
+      int64_t of = d + rank - rm;
+      std::optional<int64_t> own = L.number(L.dim(a.mask.value, d)),
+                             all = of < 0 ? 1 : L.number(qs[of]);
+      simple &= !own || *own == 1 || !all || *own == *all;
+    }
+  }
   if (!simple) {
     TValue y = writtenOut(L, a, 0).first;
     return y ? n.done(y)

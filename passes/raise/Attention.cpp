@@ -106,11 +106,17 @@ struct RaiseAttention : NodePattern {
     bool transposed = false;
     keys = keysByRow(keys, scores.scale, transposed, rewriter, loc);
     if (!transposed) {
-      Value fewerKeys, fewerValues;
-      if (matchRepeatedHeads(keys, fewerKeys) &&
-          matchRepeatedHeads(values, fewerValues)) {
-        keys = fewerKeys;
-        values = fewerValues;
+      // The product must not enlarge the queries either: each of their heads
+      // has its own of the repeated ones.
+      std::optional<Repeated> fewerKeys = matchRepeatedHeads(keys),
+                              fewerValues = matchRepeatedHeads(values);
+      std::optional<Shape> of = shapes.shape(queries);
+      if (fewerKeys && fewerValues && of && of->size() == 4 &&
+          (*of)[1].is(fewerKeys->total) &&
+          fewerKeys->groups == fewerValues->groups &&
+          fewerKeys->total == fewerValues->total) {
+        keys = fewerKeys->heads;
+        values = fewerValues->heads;
       }
     }
     Value mask = combineMasks(scores, rewriter, loc);
@@ -295,19 +301,23 @@ private:
         rewriter.getNamedAttr("perm", rewriter.getDenseI64ArrayAttr(perm)), 13);
   }
 
+  struct Repeated {
+    Value heads;
+    int64_t groups, total;
+  };
   /// Matches heads repeated for grouped queries: [B,G,S,d] to [B,G,n,S,d] by
   /// Unsqueeze and Expand, to [B,G*n,S,d] by Reshape. The sizes must show that
   /// the new axis is merged with the heads and not with the sequence.
-  static bool matchRepeatedHeads(Value value, Value &heads) {
+  static std::optional<Repeated> matchRepeatedHeads(Value value) {
     NodeOp reshape = producer(value, "Reshape");
     NodeOp expand = reshape ? producer(reshape.input(0), "Expand") : nullptr;
     NodeOp unsqueeze =
         expand ? producer(expand.input(0), "Unsqueeze") : nullptr;
     if (!unsqueeze)
-      return false;
+      return std::nullopt;
     std::optional<SmallVector<int64_t>> axes = axesOf(unsqueeze);
     if (!axes || axes->size() != 1)
-      return false;
+      return std::nullopt;
     ShapeAnalysis shapes;
     std::optional<Shape> before = shapes.shape(unsqueeze.input(0)),
                          expanded = shapes.elements(expand.input(1)),
@@ -315,14 +325,14 @@ private:
     int64_t axis = (*axes)[0];
     if (!expanded || !after || expanded->size() != 5 || after->size() != 4 ||
         (axis != 2 && axis != -3))
-      return false;
+      return std::nullopt;
     // Expand keeps a size where it asks for 1.
     Dim groups = (*expanded)[1], repeat = (*expanded)[2], total = (*after)[1];
     if (groups.is(1) && before && before->size() == 4)
       groups = (*before)[1];
     if (!groups.constant || !repeat.constant || !total.constant ||
         *groups.constant * *repeat.constant != *total.constant)
-      return false;
+      return std::nullopt;
     // The other axes are not enlarged.
     for (unsigned i : {0u, 3u, 4u}) {
       Dim to = (*expanded)[i];
@@ -332,10 +342,9 @@ private:
       // The product with the queries checks batch and head size by itself; a
       // sequence of length one that is repeated would be another function.
       if (i == 3)
-        return false;
+        return std::nullopt;
     }
-    heads = unsqueeze.input(0);
-    return true;
+    return Repeated{unsqueeze.input(0), *groups.constant, *total.constant};
   }
 
   RaiseCounts &counts;

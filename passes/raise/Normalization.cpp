@@ -129,6 +129,7 @@ struct AbsorbScale : NodePattern {
       if (!norm ||
           !(norm.is("LayerNormalization") || norm.is("RMSNormalization")) ||
           norm.numPresentInputs() != 2 || !norm->hasOneUse() ||
+          norm.getOutputs().size() != 1 ||
           onnx::constantScalar(norm.input(1)) != 1.0)
         continue;
       Value x = norm.input(0);
@@ -218,14 +219,23 @@ private:
         !(*grouped)[2].is(-1))
       return failure();
     int64_t numGroups = *(*grouped)[1].constant;
+    // Statistics are over each batch entry by itself.
+    std::optional<Shape> from = shapes.shape(x);
+    const Dim &batch = (*grouped)[0];
+    bool keepsBatch = (batch.is(0) && !groups.intAttr("allowzero")) ||
+                      (from && !from->empty() && batch == from->front());
+    if (!from || !keepsBatch)
+      return failure();
     // One factor a channel: [C, 1, 1, ...], broadcast against [N, C, ...].
-    auto channels = [](Value value) -> int64_t {
+    auto channels = [&](Value value) -> int64_t {
       auto type = dyn_cast<RankedTensorType>(value.getType());
-      if (!type || type.getRank() < 1)
+      if (!type)
         return 0;
       ArrayRef<int64_t> shape = type.getShape();
-      if (shape.size() > 1 && shape.front() == 1)
+      if (shape.size() == from->size() && shape.front() == 1)
         shape = shape.drop_front();
+      if (shape.empty() || shape.size() + 1 != from->size())
+        return 0;
       bool rest = llvm::all_of(shape.drop_front(),
                                [](int64_t size) { return size == 1; });
       return rest && shape.front() > 0 ? shape.front() : 0;
@@ -240,9 +250,8 @@ private:
                     !shapeOfX.hasAttribute("start") &&
                     !shapeOfX.hasAttribute("end");
     if (!restores) {
-      std::optional<Shape> from = shapes.shape(x),
-                           to = shapes.elements(back.input(1));
-      restores = from && to && from->size() == to->size() && from->size() > 1 &&
+      std::optional<Shape> to = shapes.elements(back.input(1));
+      restores = to && from->size() == to->size() && from->size() > 1 &&
                  (*to)[1].is(count);
       for (size_t i = 2; restores && i < from->size(); ++i)
         restores = (*to)[i] == (*from)[i] || (*to)[i].is(-1);

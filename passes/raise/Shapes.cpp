@@ -148,7 +148,8 @@ std::optional<Shape> ShapeAnalysis::shapeOf(Value value, unsigned depth) {
     };
     if (keepsShape(node)) {
       derived = operand(0);
-    } else if (broadcasts(node)) {
+    } else if (broadcasts(node) ||
+               node.is("RotaryEmbedding", NodeOp::kMercerDomain)) {
       derived = operand(0);
       for (unsigned i = 1; derived && i < node.getInputs().size(); ++i) {
         std::optional<Shape> next = operand(i);
@@ -197,6 +198,14 @@ std::optional<Shape> ShapeAnalysis::shapeOf(Value value, unsigned depth) {
       if (a && b && a->size() == 2 && b->size() == 2)
         derived = Shape{(*a)[node.intAttr("transA") ? 1 : 0],
                         (*b)[node.intAttr("transB") ? 0 : 1]};
+    } else if (node.is("Conv")) {
+      std::optional<Shape> x = operand(0), weights = operand(1);
+      if (weights && weights->size() > 2) {
+        derived = Shape(weights->size());
+        (*derived)[1] = weights->front();
+        if (x && x->size() == weights->size())
+          derived->front() = x->front();
+      }
     } else if (node.is("CDist", NodeOp::kMercerDomain)) {
       std::optional<Shape> a = operand(0), b = operand(1);
       if (a && b && a->size() == 2 && b->size() == 2)

@@ -209,3 +209,245 @@ func.func @repeated_sequence(%q: tensor<?x2x?x8xf32>, %k: tensor<?x2x?x8xf32>, %
   %y = onnx.node "MatMul"(%w, %vr) opset 13 : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
   return %y : tensor<*xf32>
 }
+
+// CHECK-LABEL: func.func @product_without_softmax
+// CHECK-NOT: "Attention"
+func.func @product_without_softmax(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>) -> tensor<*xf32> {
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %w = onnx.node "Relu"(%p) opset 13 : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// The scores are given, not computed from queries and keys.
+// CHECK-LABEL: func.func @softmax_without_product
+// CHECK-NOT: "Attention"
+func.func @softmax_without_product(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>, %s: tensor<1x2x5x9xf32>) -> tensor<*xf32> {
+  %w = onnx.node "Softmax"(%s) opset 13 {axis = -1 : i64} : (tensor<1x2x5x9xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// Before opset 13 the default axis is 1, and all axes from there are one.
+// CHECK-LABEL: func.func @softmax_of_opset_11
+// CHECK-NOT: "Attention"
+func.func @softmax_of_opset_11(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>) -> tensor<*xf32> {
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%p) opset 11 : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// The softmax stands on the right of the product: a sum over queries.
+// CHECK-LABEL: func.func @weights_on_the_right
+// CHECK-NOT: "Attention"
+func.func @weights_on_the_right(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x7x5xf32>) -> tensor<*xf32> {
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%p) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%v, %w) opset 13 : (tensor<1x2x7x5xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @scores_are_an_output
+// CHECK-NOT: "Attention"
+func.func @scores_are_an_output(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>) -> (tensor<*xf32>, tensor<*xf32>) {
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%p) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y, %p : tensor<*xf32>, tensor<*xf32>
+}
+
+// A score of 0 counts: this is no mask.
+// CHECK-LABEL: func.func @where_with_zero
+// CHECK-NOT: "Attention"
+func.func @where_with_zero(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>, %keep: tensor<5x9xi1>) -> tensor<*xf32> {
+  %zero = arith.constant dense<0.0> : tensor<f32>
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %m = onnx.node "Where"(%keep, %p, %zero) opset 13 : (tensor<5x9xi1>, tensor<*xf32>, tensor<f32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%m) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// Where chooses between two scores.
+// CHECK-LABEL: func.func @where_of_two_products
+// CHECK-NOT: "Attention"
+func.func @where_of_two_products(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>, %keep: tensor<5x9xi1>, %other: tensor<1x2x5x9xf32>) -> tensor<*xf32> {
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %m = onnx.node "Where"(%keep, %p, %other) opset 13 : (tensor<5x9xi1>, tensor<*xf32>, tensor<1x2x5x9xf32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%m) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// The scale after the mask changes the finite fill too.
+// CHECK-LABEL: func.func @scaled_where_mask
+// CHECK-NOT: "Attention"
+func.func @scaled_where_mask(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>, %keep: tensor<5x9xi1>) -> tensor<*xf32> {
+  %s = arith.constant dense<0.125> : tensor<f32>
+  %low = arith.constant dense<-10000.0> : tensor<f32>
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %m = onnx.node "Where"(%keep, %p, %low) opset 13 : (tensor<5x9xi1>, tensor<*xf32>, tensor<f32>) -> tensor<*xf32>
+  %d = onnx.node "Mul"(%m, %s) opset 13 : (tensor<*xf32>, tensor<f32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%d) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// The guard looks at other values than it passes.
+// CHECK-LABEL: func.func @nan_guard_of_another
+// CHECK-NOT: "Attention"
+func.func @nan_guard_of_another(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>, %other: tensor<1x2x5x9xf32>) -> tensor<*xf32> {
+  %zero = arith.constant dense<0.0> : tensor<f32>
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%p) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %n = onnx.node "IsNaN"(%other) opset 13 : (tensor<1x2x5x9xf32>) -> tensor<*xi1>
+  %g = onnx.node "Where"(%n, %zero, %w) opset 13 : (tensor<*xi1>, tensor<f32>, tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%g, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @nan_guard_with_one
+// CHECK-NOT: "Attention"
+func.func @nan_guard_with_one(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>) -> tensor<*xf32> {
+  %one = arith.constant dense<1.0> : tensor<f32>
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%p) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %n = onnx.node "IsNaN"(%w) opset 13 : (tensor<*xf32>) -> tensor<*xi1>
+  %g = onnx.node "Where"(%n, %one, %w) opset 13 : (tensor<*xi1>, tensor<f32>, tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%g, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// Where(IsNaN(p), p, 0) keeps what the guard removes.
+// CHECK-LABEL: func.func @nan_guard_turned_round
+// CHECK-NOT: "Attention"
+func.func @nan_guard_turned_round(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>) -> tensor<*xf32> {
+  %zero = arith.constant dense<0.0> : tensor<f32>
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%p) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %n = onnx.node "IsNaN"(%w) opset 13 : (tensor<*xf32>) -> tensor<*xi1>
+  %g = onnx.node "Where"(%n, %w, %zero) opset 13 : (tensor<*xi1>, tensor<*xf32>, tensor<f32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%g, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// 50 tanh(s / 30) is no cap.
+// CHECK-LABEL: func.func @soft_cap_of_two_factors
+// CHECK-NOT: "Attention"
+func.func @soft_cap_of_two_factors(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>) -> tensor<*xf32> {
+  %a = arith.constant dense<30.0> : tensor<f32>
+  %b = arith.constant dense<50.0> : tensor<f32>
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %c = onnx.node "Div"(%p, %a) opset 13 : (tensor<*xf32>, tensor<f32>) -> tensor<*xf32>
+  %t = onnx.node "Tanh"(%c) opset 13 : (tensor<*xf32>) -> tensor<*xf32>
+  %u = onnx.node "Mul"(%t, %b) opset 13 : (tensor<*xf32>, tensor<f32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%u) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// A mask inside of the cap is capped too.
+// CHECK-LABEL: func.func @mask_inside_a_soft_cap
+// CHECK-NOT: "Attention"
+func.func @mask_inside_a_soft_cap(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>, %m: tensor<5x9xf32>) -> tensor<*xf32> {
+  %cap = arith.constant dense<50.0> : tensor<f32>
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %a = onnx.node "Add"(%p, %m) opset 13 : (tensor<*xf32>, tensor<5x9xf32>) -> tensor<*xf32>
+  %c = onnx.node "Div"(%a, %cap) opset 13 : (tensor<*xf32>, tensor<f32>) -> tensor<*xf32>
+  %t = onnx.node "Tanh"(%c) opset 13 : (tensor<*xf32>) -> tensor<*xf32>
+  %u = onnx.node "Mul"(%t, %cap) opset 13 : (tensor<*xf32>, tensor<f32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%u) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// CHECK-LABEL: func.func @tanh_without_a_cap
+// CHECK-NOT: "Attention"
+func.func @tanh_without_a_cap(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>) -> tensor<*xf32> {
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %t = onnx.node "Tanh"(%p) opset 13 : (tensor<*xf32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%t) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// A factor for each key is no scale of the scores.
+// CHECK-LABEL: func.func @scale_for_each_key
+// CHECK-NOT: "Attention"
+func.func @scale_for_each_key(%q: tensor<1x2x5x64xf32>, %kt: tensor<1x2x64x9xf32>, %v: tensor<1x2x9x64xf32>, %s: tensor<9xf32>) -> tensor<*xf32> {
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<1x2x5x64xf32>, tensor<1x2x64x9xf32>) -> tensor<*xf32>
+  %d = onnx.node "Mul"(%p, %s) opset 13 : (tensor<*xf32>, tensor<9xf32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%d) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %v) opset 13 : (tensor<*xf32>, tensor<1x2x9x64xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// Keys have two heads, values four: the groups are not the same.
+// CHECK-LABEL: func.func @groups_of_different_size
+// CHECK-COUNT-2: "Expand"
+// CHECK: "Attention"
+func.func @groups_of_different_size(%q: tensor<?x4x?x8xf32>, %k: tensor<?x2x?x8xf32>, %v: tensor<?x4x?x8xf32>) -> tensor<*xf32> {
+  %two = arith.constant dense<2> : tensor<1xi64>
+  %ks = arith.constant dense<[1, 2, 2, 1, 8]> : tensor<5xi64>
+  %km = arith.constant dense<[0, 4, -1, 8]> : tensor<4xi64>
+  %vs = arith.constant dense<[1, 4, 1, 1, 8]> : tensor<5xi64>
+  %vm = arith.constant dense<[0, 4, -1, 8]> : tensor<4xi64>
+  %ku = onnx.node "Unsqueeze"(%k, %two) opset 13 : (tensor<?x2x?x8xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %ke = onnx.node "Expand"(%ku, %ks) opset 13 : (tensor<*xf32>, tensor<5xi64>) -> tensor<*xf32>
+  %kr = onnx.node "Reshape"(%ke, %km) opset 13 : (tensor<*xf32>, tensor<4xi64>) -> tensor<*xf32>
+  %vu = onnx.node "Unsqueeze"(%v, %two) opset 13 : (tensor<?x4x?x8xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %ve = onnx.node "Expand"(%vu, %vs) opset 13 : (tensor<*xf32>, tensor<5xi64>) -> tensor<*xf32>
+  %vr = onnx.node "Reshape"(%ve, %vm) opset 13 : (tensor<*xf32>, tensor<4xi64>) -> tensor<*xf32>
+  %kt = onnx.node "Transpose"(%kr) opset 13 {perm = array<i64: 0, 1, 3, 2>} : (tensor<*xf32>) -> tensor<*xf32>
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<?x4x?x8xf32>, tensor<*xf32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%p) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %vr) opset 13 : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// One query head against all repeated heads of the keys: the product has four.
+// CHECK-LABEL: func.func @repeated_for_one_query_head
+// CHECK-COUNT-2: "Expand"
+// CHECK: "Attention"
+func.func @repeated_for_one_query_head(%q: tensor<?x1x?x8xf32>, %k: tensor<?x2x?x8xf32>, %v: tensor<?x2x?x8xf32>) -> tensor<*xf32> {
+  %two = arith.constant dense<2> : tensor<1xi64>
+  %ks = arith.constant dense<[1, 2, 2, 1, 8]> : tensor<5xi64>
+  %km = arith.constant dense<[0, 4, -1, 8]> : tensor<4xi64>
+  %vs = arith.constant dense<[1, 2, 2, 1, 8]> : tensor<5xi64>
+  %vm = arith.constant dense<[0, 4, -1, 8]> : tensor<4xi64>
+  %ku = onnx.node "Unsqueeze"(%k, %two) opset 13 : (tensor<?x2x?x8xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %ke = onnx.node "Expand"(%ku, %ks) opset 13 : (tensor<*xf32>, tensor<5xi64>) -> tensor<*xf32>
+  %kr = onnx.node "Reshape"(%ke, %km) opset 13 : (tensor<*xf32>, tensor<4xi64>) -> tensor<*xf32>
+  %vu = onnx.node "Unsqueeze"(%v, %two) opset 13 : (tensor<?x2x?x8xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %ve = onnx.node "Expand"(%vu, %vs) opset 13 : (tensor<*xf32>, tensor<5xi64>) -> tensor<*xf32>
+  %vr = onnx.node "Reshape"(%ve, %vm) opset 13 : (tensor<*xf32>, tensor<4xi64>) -> tensor<*xf32>
+  %kt = onnx.node "Transpose"(%kr) opset 13 {perm = array<i64: 0, 1, 3, 2>} : (tensor<*xf32>) -> tensor<*xf32>
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<?x1x?x8xf32>, tensor<*xf32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%p) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %vr) opset 13 : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// The sequence is enlarged, too.
+// CHECK-LABEL: func.func @repeated_in_another_order
+// CHECK-COUNT-2: "Expand"
+// CHECK: "Attention"
+func.func @repeated_in_another_order(%q: tensor<?x4x?x8xf32>, %k: tensor<?x2x?x8xf32>, %v: tensor<?x2x?x8xf32>) -> tensor<*xf32> {
+  %two = arith.constant dense<2> : tensor<1xi64>
+  %ks = arith.constant dense<[1, 2, 2, 3, 8]> : tensor<5xi64>
+  %km = arith.constant dense<[0, 4, -1, 8]> : tensor<4xi64>
+  %vs = arith.constant dense<[1, 2, 2, 3, 8]> : tensor<5xi64>
+  %vm = arith.constant dense<[0, 4, -1, 8]> : tensor<4xi64>
+  %ku = onnx.node "Unsqueeze"(%k, %two) opset 13 : (tensor<?x2x?x8xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %ke = onnx.node "Expand"(%ku, %ks) opset 13 : (tensor<*xf32>, tensor<5xi64>) -> tensor<*xf32>
+  %kr = onnx.node "Reshape"(%ke, %km) opset 13 : (tensor<*xf32>, tensor<4xi64>) -> tensor<*xf32>
+  %vu = onnx.node "Unsqueeze"(%v, %two) opset 13 : (tensor<?x2x?x8xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %ve = onnx.node "Expand"(%vu, %vs) opset 13 : (tensor<*xf32>, tensor<5xi64>) -> tensor<*xf32>
+  %vr = onnx.node "Reshape"(%ve, %vm) opset 13 : (tensor<*xf32>, tensor<4xi64>) -> tensor<*xf32>
+  %kt = onnx.node "Transpose"(%kr) opset 13 {perm = array<i64: 0, 1, 3, 2>} : (tensor<*xf32>) -> tensor<*xf32>
+  %p = onnx.node "MatMul"(%q, %kt) opset 13 : (tensor<?x4x?x8xf32>, tensor<*xf32>) -> tensor<*xf32>
+  %w = onnx.node "Softmax"(%p) opset 13 {axis = -1 : i64} : (tensor<*xf32>) -> tensor<*xf32>
+  %y = onnx.node "MatMul"(%w, %vr) opset 13 : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
