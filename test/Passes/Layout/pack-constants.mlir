@@ -40,3 +40,58 @@ func.func @no_constant(%x: tensor<8x64xf32>, %w: tensor<64x192xf32>, %f: tensor<
       ins(%x, %w : tensor<8x64xf32>, tensor<64x192xf32>) outs(%f : tensor<8x192xf32>) {mercer.schedule = {rhs_panel = 48 : i64}} -> tensor<8x192xf32>
   return %m : tensor<8x192xf32>
 }
+
+// -----
+
+// Without a panel in its schedule the constant is read as it is.
+// CHECK-LABEL: func @no_panel
+// CHECK-NOT: linalg.generic
+// CHECK: mercer.contract
+func.func @no_panel(%x: tensor<8x64xf32>, %f: tensor<8x192xf32>) -> tensor<8x192xf32> {
+  %w = mercer.weight "m.bin"[0, 49152] : tensor<64x192xf32>
+  %m = mercer.contract [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x64xf32>, tensor<64x192xf32>) outs(%f : tensor<8x192xf32>) {mercer.schedule = {grid = array<i64: 8, 0, 0>}} -> tensor<8x192xf32>
+  return %m : tensor<8x192xf32>
+}
+
+// -----
+
+// A packed constant is not packed again.
+// CHECK-LABEL: func @packed_already
+// CHECK-NOT: linalg.generic
+// CHECK: mercer.contract
+func.func @packed_already(%x: tensor<8x64xf32>, %f: tensor<8x192xf32>) -> tensor<8x192xf32> {
+  %w = mercer.weight "m.bin"[0, 49152] : tensor<4x64x48xf32>
+  %m = mercer.contract [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n floordiv 48, k, n mod 48)>, affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x64xf32>, tensor<4x64x48xf32>) outs(%f : tensor<8x192xf32>) {mercer.schedule = {rhs_panel = 48 : i64}} -> tensor<8x192xf32>
+  return %m : tensor<8x192xf32>
+}
+
+// -----
+
+// A filter for each channel: channels lie last, as in the input.
+// CHECK: #[[W:.*]] = affine_map<(d0, d1, d2) -> (d2, d1)>
+// CHECK-LABEL: func @depthwise
+// CHECK: %[[P:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<3x8xf32>)
+// CHECK: mercer.window [#{{.*}}, #[[W]], #{{.*}}] {{.*}} ins(%{{.*}}, %[[P]]
+func.func @depthwise(%x: tensor<10x8xf32>, %f: tensor<8x8xf32>) -> tensor<8x8xf32> {
+  %w = mercer.weight "m.bin"[0, 96] : tensor<8x3xf32>
+  %m = mercer.window [affine_map<(p, c, r) -> (p + r, c)>, affine_map<(p, c, r) -> (c, r)>, affine_map<(p, c, r) -> (p, c)>]
+      bounds [#mercer.bounds<none>, #mercer.bounds<none>]
+      ins(%x, %w : tensor<10x8xf32>, tensor<8x3xf32>) outs(%f : tensor<8x8xf32>) {mercer.schedule = {grid = array<i64: 4, 0, 0>}} -> tensor<8x8xf32>
+  return %m : tensor<8x8xf32>
+}
+
+// -----
+
+// Channels lie last already.
+// CHECK-LABEL: func @depthwise_channels_last
+// CHECK-NOT: linalg.generic
+// CHECK: mercer.window
+func.func @depthwise_channels_last(%x: tensor<10x8xf32>, %f: tensor<8x8xf32>) -> tensor<8x8xf32> {
+  %w = mercer.weight "m.bin"[0, 96] : tensor<3x8xf32>
+  %m = mercer.window [affine_map<(p, c, r) -> (p + r, c)>, affine_map<(p, c, r) -> (r, c)>, affine_map<(p, c, r) -> (p, c)>]
+      bounds [#mercer.bounds<none>, #mercer.bounds<none>]
+      ins(%x, %w : tensor<10x8xf32>, tensor<3x8xf32>) outs(%f : tensor<8x8xf32>) {mercer.schedule = {grid = array<i64: 4, 0, 0>}} -> tensor<8x8xf32>
+  return %m : tensor<8x8xf32>
+}
