@@ -221,6 +221,10 @@ private:
       module = parseSourceFile<ModuleOp>(input, config);
       if (!module)
         return failed("parsing");
+      // What stage target writes is code: it can be looked at, not compiled on.
+      if (llvm::all_of(module->getOps<func::FuncOp>(),
+                       [](func::FuncOp f) { return f.isDeclaration(); }))
+        return makeError(2002, input + " has no function of a model");
       stage = options.fromStage.value_or(guessStage(*module));
     } else {
       return makeError(1005, "expects an .onnx or .mlir file, got " + input);

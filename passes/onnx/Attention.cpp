@@ -101,7 +101,8 @@ TValue fused(Lowering &L, const Spec &a) {
 TValue repeatHeads(Lowering &L, TValue x, OpFoldResult heads) {
   std::optional<int64_t> all = L.number(heads),
                          some = L.number(L.dim(x.value, 1));
-  if (!all || !some || *all == *some || *some == 1)
+  // Fewer query heads than keys' broadcast, as in any product.
+  if (!all || !some || *some <= 1 || *all <= *some)
     return x;
   Sizes s = L.dims(x.value);
   int64_t repeat = *all / *some;
@@ -325,7 +326,8 @@ LogicalResult lowerRaised(Context &c, Node &n) {
       bool shared =
           rank == 4 && d == 1 && all && some && *some > 0 && *all % *some == 0;
       bool one = rank <= 4 && L.isConst(s, 1);
-      simple &= L.sameSize(s, qs[d]) || shared || one || !all || !some;
+      bool may = !all || (!some && *all != 1);
+      simple &= L.sameSize(s, qs[d]) || shared || one || may;
     }
   if (simple && mask && rank > 4) {
     // With more leading dims the mask must not vary over those that fold.
@@ -345,7 +347,7 @@ LogicalResult lowerRaised(Context &c, Node &n) {
       int64_t of = d + rank - rm;
       std::optional<int64_t> own = L.number(L.dim(a.mask.value, d)),
                              all = of < 0 ? 1 : L.number(qs[of]);
-      simple &= !own || *own == 1 || !all || *own == *all;
+      simple &= !all || (own ? *own == 1 || *own == *all : *all != 1);
     }
   }
   if (!simple) {

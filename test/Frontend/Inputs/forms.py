@@ -161,6 +161,61 @@ def rank_three(f):
     return f.MatMul(f.Softmax(f.MatMul(q, f.Transpose(k, perm=[0, 2, 1])), axis=-1), v)
 
 
+# Graphs that look like the forms above. Broadcasting makes them other functions.
+
+def mask_of_more_batches(f):
+    q, k, v = f.input("q", normal(1, H, S, D)), f.input("k", normal(1, H, T, D)), f.input("v", normal(1, H, T, D))
+    scores = f.Add(f.MatMul(q, swapped(f, k)), f.input("m", normal(3, 1, S, T)))
+    return f.MatMul(f.Softmax(scores, axis=-1), v)
+
+
+def where_of_more_heads(f):
+    q, k, v = f.input("q", normal(B, 1, S, D)), f.input("k", normal(B, 1, T, D)), f.input("v", normal(B, 1, T, D))
+    keep = f.Greater(f.input("m", normal(1, H, S, T)), f32(-1))
+    return f.MatMul(f.Softmax(f.Where(keep, f.MatMul(q, swapped(f, k)), f32(-1e9)), axis=-1), v)
+
+
+def values_of_more_batches(f):
+    q, k, v = f.input("q", normal(1, H, S, D)), f.input("k", normal(1, H, T, D)), f.input("v", normal(3, H, T, D))
+    return f.MatMul(f.Softmax(f.MatMul(q, swapped(f, k)), axis=-1), v)
+
+
+def keys_of_one_head(f):
+    q, k, v = qkv(f, kv_heads=1)
+    return f.MatMul(f.Softmax(f.MatMul(q, swapped(f, k)), axis=-1), v)
+
+
+def queries_of_one_head(f):
+    q, k, v = qkv(f, heads=1, kv_heads=2)
+
+    def repeated(x):
+        expanded = f.Expand(f.Unsqueeze(x, np.int64([2])), np.int64([1, 2, 2, 1, D]))
+        return f.Reshape(expanded, np.int64([0, 4, -1, D]))
+    return f.MatMul(f.Softmax(f.MatMul(q, swapped(f, repeated(k))), axis=-1), repeated(v))
+
+
+def groups_over_batches(f):
+    x = f.input("x", normal(4, 6, 5, 7))
+    groups = f.Reshape(x, np.int64([2, 3, -1]))
+    y = f.Reshape(f.InstanceNormalization(groups, np.ones(3, f32), np.zeros(3, f32), epsilon=1e-5), f.Shape(x))
+    return f.Add(f.Mul(y, normal(6, 1, 1)), normal(6, 1, 1))
+
+
+def groups_scaled_by_column(f):
+    x = f.input("x", normal(2, 6, 5, 6))
+    groups = f.Reshape(x, np.int64([0, 3, -1]))
+    y = f.Reshape(f.InstanceNormalization(groups, np.ones(3, f32), np.zeros(3, f32), epsilon=1e-5), f.Shape(x))
+    return f.Add(f.Mul(y, normal(6)), normal(6, 1, 1))
+
+
+def rotary_of_more_batches(f):
+    x = f.input("x", normal(1, H, S, D))
+    cos, sin = f.input("cos", normal(3, 1, S, D)), f.input("sin", normal(3, 1, S, D))
+    half, end, axis = np.int64([D // 2]), np.int64([2**63 - 1]), np.int64([3])
+    turned = f.Concat(f.Neg(f.Slice(x, half, end, axis)), f.Slice(x, np.int64([0]), half, axis), axis=-1)
+    return f.Add(f.Mul(x, cos), f.Mul(turned, sin))
+
+
 def layer_norm(f):
     x = f.input("x", normal(B, S, 24) * 3 + 1)
     d = f.Sub(x, f.ReduceMean(x, np.int64([-1])))
@@ -301,7 +356,9 @@ FORMS = [scale_on_product, scale_on_q, added_mask, two_masks, keep_mask, drop_ma
          keys_transposed, grouped_queries, fused_qkv_by_slice, fused_qkv_by_split, soft_cap, rank_three, layer_norm,
          rms_norm, group_norm, gelu, gelu_tanh, silu, hard_swish, mish, rotary, batch_norm, softmax, distances,
          gaussian_process, svm_rbf, svm_linear, svm_sigmoid, svm_poly, svm_classes,
-         svm_two_classes]
+         svm_two_classes,
+         mask_of_more_batches, where_of_more_heads, values_of_more_batches, keys_of_one_head, queries_of_one_head,
+         groups_over_batches, groups_scaled_by_column, rotary_of_more_batches]
 
 
 def check(build, compiler, runner, folder):
