@@ -139,19 +139,20 @@ std::vector<VkExtensionProperties> deviceExtensions(const Instance &instance,
   return result;
 }
 
+/// An instance stays until the process ends: it is slow to make, and its end
+/// would unload the drivers, which few of them are made for.
 Status Instance::get(bool validate, std::shared_ptr<Instance> &result) {
   static std::mutex mutex;
-  static std::weak_ptr<Instance> known[2];
+  static auto *known = new std::shared_ptr<Instance>[2];
   std::lock_guard lock(mutex);
-  if ((result = known[validate].lock()))
+  if ((result = known[validate]))
     return {};
   std::shared_ptr<Instance> instance(new Instance);
   if (Status status = instance->create(validate); status.failed())
     return status;
   if (Status status = instance->findDevices(); status.failed())
     return status;
-  known[validate] = instance;
-  result = std::move(instance);
+  result = known[validate] = std::move(instance);
   return {};
 }
 
