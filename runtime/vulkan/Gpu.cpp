@@ -5,7 +5,9 @@
 #include "runtime/vulkan/Program.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <tuple>
 
 namespace mercer::rt::vulkan {
 
@@ -38,16 +40,16 @@ struct Features {
   VkPhysicalDeviceShaderIntegerDotProductFeatures dot{
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES};
   std::vector<const char *> extensions;
+  const uint32_t version;
+  const std::vector<VkExtensionProperties> &list;
 
   /// Chains what a device of this version and these extensions knows.
-  Features(uint32_t version, const std::vector<VkExtensionProperties> &list) {
+  Features(uint32_t version, const std::vector<VkExtensionProperties> &list)
+      : version(version), list(list) {
     void **end = &core.pNext;
     auto add = [&](auto &structure, uint32_t since, const char *extension) {
-      if (version < since) {
-        if (!extension || !hasExtension(list, extension))
-          return;
-        extensions.push_back(extension);
-      }
+      if (!knows(since, extension))
+        return;
       *end = &structure;
       end = &structure.pNext;
     };
@@ -66,7 +68,20 @@ struct Features {
   }
   Features(const Features &) = delete;
 
-  std::vector<std::string> names(VkSubgroupFeatureFlags operations) const {
+  /// Part of Vulkan `since` a version, and of an extension before, which is
+  /// enabled then.
+  bool knows(uint32_t since, const char *extension) {
+    if (version >= since)
+      return true;
+    if (!extension || !hasExtension(list, extension))
+      return false;
+    extensions.push_back(extension);
+    return true;
+  }
+
+  std::vector<std::string>
+  names(VkSubgroupFeatureFlags operations,
+        const VkPhysicalDeviceFloatControlsProperties &floats) const {
     std::vector<std::string> result;
     auto note = [&](VkBool32 has, const char *name) {
       if (has)
@@ -90,6 +105,9 @@ struct Features {
     MERCER_FEATURE(model, vulkanMemoryModelDeviceScope)
     MERCER_FEATURE(extended, shaderSubgroupExtendedTypes)
     MERCER_FEATURE(dot, shaderIntegerDotProduct)
+    MERCER_FEATURE(floats, shaderSignedZeroInfNanPreserveFloat16)
+    MERCER_FEATURE(floats, shaderSignedZeroInfNanPreserveFloat32)
+    MERCER_FEATURE(floats, shaderSignedZeroInfNanPreserveFloat64)
 #undef MERCER_FEATURE
     // Not members of a structure, but bits: what subgroups can do.
     note(operations & VK_SUBGROUP_FEATURE_BASIC_BIT, "subgroupBasic");
@@ -105,11 +123,80 @@ struct Features {
 
 } // namespace
 
+static bool hasFeature(const std::vector<std::string> &features,
+                       const std::string &name) {
+  return std::find(features.begin(), features.end(), name) != features.end();
+}
+
+/// The feature behind a capability of SPIR-V; empty if every device has it,
+/// null if the runtime does not know it.
+static const char *featureOf(uint32_t capability) {
+  switch (capability) {
+  case 0: // Matrix
+  case 1: // Shader
+    return "";
+  case 9:
+    return "shaderFloat16";
+  case 10:
+    return "shaderFloat64";
+  case 11:
+    return "shaderInt64";
+  case 22:
+    return "shaderInt16";
+  case 39:
+    return "shaderInt8";
+  case 61:
+    return "subgroupBasic";
+  case 62:
+    return "subgroupVote";
+  case 63:
+    return "subgroupArithmetic";
+  case 64:
+    return "subgroupBallot";
+  case 65:
+    return "subgroupShuffle";
+  case 66:
+    return "subgroupShuffleRelative";
+  case 4433:
+    return "storageBuffer16BitAccess";
+  case 4434:
+    return "uniformAndStorageBuffer16BitAccess";
+  case 4435:
+    return "storagePushConstant16";
+  case 4441:
+    return "variablePointersStorageBuffer";
+  case 4442:
+    return "variablePointers";
+  case 4448:
+    return "storageBuffer8BitAccess";
+  case 4449:
+    return "uniformAndStorageBuffer8BitAccess";
+  case 4450:
+    return "storagePushConstant8";
+  case 4466:
+    // Execution modes say for which widths: that of f32 stands for all.
+    return "shaderSignedZeroInfNanPreserveFloat32";
+  case 5345:
+    return "vulkanMemoryModel";
+  case 5346:
+    return "vulkanMemoryModelDeviceScope";
+  case 6019:
+    return "shaderIntegerDotProduct";
+  default:
+    return nullptr;
+  }
+}
+
+static bool copiesWanted() {
+  const char *text = getenv("MERCER_VULKAN_COPIES");
+  return text && strcmp(text, "1") == 0;
+}
+
 Status Gpu::open(int32_t id, bool validate, std::shared_ptr<Gpu> &result) {
   static std::mutex mutex;
-  static std::map<std::pair<int32_t, bool>, std::weak_ptr<Gpu>> known;
+  static std::map<std::tuple<int32_t, bool, bool>, std::weak_ptr<Gpu>> known;
   std::lock_guard lock(mutex);
-  std::weak_ptr<Gpu> &entry = known[{id, validate}];
+  std::weak_ptr<Gpu> &entry = known[{id, validate, copiesWanted()}];
   if ((result = entry.lock()))
     if (!result->lost)
       return {};
@@ -169,11 +256,16 @@ Status Gpu::createDevice() {
   VkPhysicalDeviceProperties2 facts{
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
   facts.pNext = &subgroups;
+  VkPhysicalDeviceFloatControlsProperties floats{
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FLOAT_CONTROLS_PROPERTIES};
+  if (wanted.knows(VK_API_VERSION_1_2,
+                   VK_KHR_SHADER_FLOAT_CONTROLS_EXTENSION_NAME))
+    subgroups.pNext = &floats;
   instance->GetPhysicalDeviceProperties2(physical.handle, &facts);
   subgroup = std::max(1u, subgroups.subgroupSize);
   hasFullSubgroups = wanted.subgroupSize.computeFullSubgroups &&
                      wanted.subgroupSize.subgroupSizeControl;
-  features = wanted.names(subgroups.supportedOperations);
+  features = wanted.names(subgroups.supportedOperations, floats);
   // Bounds checks of the driver cost, and kernels stay inside of their buffers.
   const VkPhysicalDeviceFeatures all = wanted.core.features;
   wanted.core.features = {};
@@ -199,41 +291,43 @@ Status Gpu::createDevice() {
 
 /// Device memory that the host can write where that costs nothing: on
 /// processors and integrated devices. A discrete one reaches its own fast
-/// memory by copies.
+/// memory by copies; MERCER_VULKAN_COPIES=1 makes every device do so, to test
+/// and to measure it.
 void Gpu::chooseMemory() {
   VkPhysicalDeviceMemoryProperties memory;
   instance->GetPhysicalDeviceMemoryProperties(physical.handle, &memory);
+  for (uint32_t i = 0; i < memory.memoryTypeCount; ++i)
+    memoryFlags.push_back(memory.memoryTypes[i].propertyFlags);
   auto best = [&](VkMemoryPropertyFlags want, VkMemoryPropertyFlags like,
-                  VkMemoryPropertyFlags dislike, uint32_t &type,
-                  VkMemoryPropertyFlags &flags) {
+                  VkMemoryPropertyFlags dislike) {
     int score = -1;
-    for (uint32_t i = 0; i < memory.memoryTypeCount; ++i) {
-      const VkMemoryPropertyFlags has = memory.memoryTypes[i].propertyFlags;
+    uint32_t type = 0;
+    for (uint32_t i = 0; i < memoryFlags.size(); ++i) {
+      const VkMemoryPropertyFlags has = memoryFlags[i];
       // Protected and vendors' uncached memory have uses of their own.
-      if ((has & want) != want || has >= (VK_MEMORY_PROPERTY_PROTECTED_BIT))
+      if ((has & want) != want || has >= VK_MEMORY_PROPERTY_PROTECTED_BIT)
         continue;
       const int points = 2 * __builtin_popcount(has & like) -
                          __builtin_popcount(has & dislike) + 8;
       if (points > score) {
         score = points;
         type = i;
-        flags = has;
       }
     }
+    return type;
   };
-  constexpr VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT,
-                                  visible = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT,
+  constexpr VkMemoryPropertyFlags visible = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT,
                                   coherent =
                                       VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
-                                  cached = VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
-  const bool shared =
-      properties().deviceType == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU ||
-      properties().deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
-  if (shared)
-    best(local, visible | coherent | cached, 0, deviceType, deviceFlags);
-  else
-    best(local, 0, visible, deviceType, deviceFlags);
-  best(visible | coherent, cached, local, stagingType, stagingFlags);
+                                  cached = VK_MEMORY_PROPERTY_HOST_CACHED_BIT,
+                                  local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
+  mapsDeviceMemory =
+      (properties().deviceType == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU ||
+       properties().deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU) &&
+      !copiesWanted();
+  deviceType = mapsDeviceMemory ? best(local, visible | coherent | cached, 0)
+                                : best(local, 0, visible);
+  stagingType = best(visible | coherent, cached, local);
 }
 
 Gpu::~Gpu() {
@@ -255,43 +349,93 @@ Status Gpu::check(const Artifact &artifact) const {
     return {Code::WrongDevice, artifact.path(),
             "the artifact was made for device '" + manifest.target +
                 "', the context is for 'vulkan'"};
-  std::string missing;
+  std::vector<std::string> missing;
   for (const std::string &name : manifest.deviceFeatures)
-    if (std::find(features.begin(), features.end(), name) == features.end())
-      missing += (missing.empty() ? "" : ", ") + name;
-  if (!missing.empty())
-    return {Code::DeviceFeatureMissing, artifact.path(),
-            format("'%s' lacks ", properties().deviceName) + missing};
-  const VkPhysicalDeviceLimits &most = limits();
+    if (!hasFeature(features, name))
+      missing.push_back(name);
   for (uint64_t i = 0; i < module.kernel_count; ++i) {
     const MercerDeviceKernelDesc &kernel = module.device_kernels[i];
-    const char *name = module.kernels[i].name;
-    if (kernel.format != MERCER_CODE_SPIRV)
-      return {Code::WrongDevice, name, "expects SPIR-V"};
-    if (kernel.subgroup > subgroup)
-      return {Code::DeviceFeatureMissing, name,
-              format("expects subgroups of at least %u, the device's have %u",
-                     kernel.subgroup, subgroup)};
-    auto exceeds = [&](const char *what, uint64_t needs, uint64_t has) {
-      return Status(Code::DeviceLimit, name,
-                    format("needs %llu %s, the device has %llu",
-                           static_cast<unsigned long long>(needs), what,
-                           static_cast<unsigned long long>(has)));
-    };
-    const uint32_t threads = std::min(most.maxComputeWorkGroupInvocations,
-                                      most.maxComputeWorkGroupSize[0]);
-    if (kernel.threads > threads)
-      return exceeds("threads in a workgroup", kernel.threads, threads);
-    if (kernel.shared_bytes > most.maxComputeSharedMemorySize)
-      return exceeds("bytes of shared memory", kernel.shared_bytes,
-                     most.maxComputeSharedMemorySize);
-    const uint64_t bindings = KernelLayout(kernel).bindings;
-    const uint32_t buffers = std::min(most.maxPerStageDescriptorStorageBuffers,
-                                      most.maxDescriptorSetStorageBuffers);
-    if (bindings > buffers)
-      return exceeds("storage buffers", bindings, buffers);
+    if (Status status = checkKernel(module.kernels[i].name, kernel);
+        status.failed())
+      return status;
+    checkCode(kernel, missing);
   }
+  if (missing.empty())
+    return {};
+  std::string text;
+  for (const std::string &name : missing)
+    text += (text.empty() ? "" : ", ") + name;
+  return {Code::DeviceFeatureMissing, artifact.path(),
+          format("'%s' lacks ", properties().deviceName) + text};
+}
+
+/// The description of a kernel against the limits of the device.
+Status Gpu::checkKernel(const char *name,
+                        const MercerDeviceKernelDesc &kernel) const {
+  const VkPhysicalDeviceLimits &most = limits();
+  if (kernel.format != MERCER_CODE_SPIRV)
+    return {Code::WrongDevice, name, "expects SPIR-V"};
+  // The driver reads words, and trusts them.
+  uint32_t magic = 0;
+  if (kernel.code_size >= 5 * sizeof(uint32_t))
+    memcpy(&magic, kernel.code, sizeof(magic));
+  if (kernel.code_size % sizeof(uint32_t) != 0 || magic != 0x07230203)
+    return {Code::DeviceCodeRefused, name, "the code is no SPIR-V"};
+  if (kernel.subgroup > subgroup)
+    return {Code::DeviceFeatureMissing, name,
+            format("expects subgroups of at least %u, the device's have %u",
+                   kernel.subgroup, subgroup)};
+  auto exceeds = [&](const char *what, uint64_t needs, uint64_t has) {
+    return Status(Code::DeviceLimit, name,
+                  format("needs %llu %s, the device has %llu",
+                         static_cast<unsigned long long>(needs), what,
+                         static_cast<unsigned long long>(has)));
+  };
+  const uint32_t threads = std::min(most.maxComputeWorkGroupInvocations,
+                                    most.maxComputeWorkGroupSize[0]);
+  if (kernel.threads > threads)
+    return exceeds("threads in a workgroup", kernel.threads, threads);
+  if (kernel.shared_bytes > most.maxComputeSharedMemorySize)
+    return exceeds("bytes of shared memory", kernel.shared_bytes,
+                   most.maxComputeSharedMemorySize);
+  const uint64_t bindings = KernelLayout(kernel).bindings;
+  const uint32_t buffers = std::min(most.maxPerStageDescriptorStorageBuffers,
+                                    most.maxDescriptorSetStorageBuffers);
+  if (bindings > buffers)
+    return exceeds("storage buffers", bindings, buffers);
   return {};
+}
+
+/// The code's own declarations: a driver may crash on a module that it does
+/// not know, whatever the manifest says.
+void Gpu::checkCode(const MercerDeviceKernelDesc &kernel,
+                    std::vector<std::string> &missing) const {
+  auto need = [&](bool has, std::string name) {
+    if (!has &&
+        std::find(missing.begin(), missing.end(), name) == missing.end())
+      missing.push_back(std::move(name));
+  };
+  const size_t count = kernel.code_size / sizeof(uint32_t);
+  auto word = [&](size_t i) {
+    uint32_t value;
+    memcpy(&value, static_cast<const char *>(kernel.code) + i * sizeof(value),
+           sizeof(value));
+    return value;
+  };
+  // Vulkan 1.1 takes SPIR-V 1.3, 1.2 takes 1.5, 1.3 takes 1.6.
+  const uint32_t minor = word(1) >> 8 & 0xff;
+  need(minor <= 3 || properties().apiVersion >= VK_API_VERSION_1_2,
+       "Vulkan 1.2");
+  need(minor <= 5 || properties().apiVersion >= VK_API_VERSION_1_3,
+       "Vulkan 1.3");
+  // Capabilities are the first instructions.
+  constexpr uint32_t opCapability = 17;
+  for (size_t at = 5; at + 1 < count && word(at) == (2 << 16 | opCapability);
+       at += 2)
+    if (const char *name = featureOf(word(at + 1)); !name)
+      need(false, format("SPIR-V capability %u", word(at + 1)));
+    else if (*name)
+      need(hasFeature(features, name), name);
 }
 
 //===----------------------------------------------------------------------===//
@@ -379,7 +523,8 @@ VkDeviceSize blockSize(VkDeviceSize bytes) {
 
 } // namespace
 
-Status Gpu::createBuffer(VkDeviceSize size, uint32_t type, Buffer &buffer) {
+Status Gpu::createBuffer(VkDeviceSize size, uint32_t type, bool map,
+                         Buffer &buffer) {
   VkBufferCreateInfo info{VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO};
   info.size = size;
   info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT |
@@ -401,12 +546,10 @@ Status Gpu::createBuffer(VkDeviceSize size, uint32_t type, Buffer &buffer) {
   result = AllocateMemory(handle, &memory, nullptr, &buffer.memory);
   if (result == VK_SUCCESS)
     result = BindBufferMemory(handle, buffer.handle, buffer.memory, 0);
-  const VkMemoryPropertyFlags flags =
-      type == stagingType ? stagingFlags : deviceFlags;
+  const VkMemoryPropertyFlags flags = memoryFlags[memory.memoryTypeIndex];
   constexpr VkMemoryPropertyFlags direct = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
                                            VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-  if (result == VK_SUCCESS && (flags & direct) == direct &&
-      memory.memoryTypeIndex == type) {
+  if (result == VK_SUCCESS && map && (flags & direct) == direct) {
     void *mapped = nullptr;
     result = MapMemory(handle, buffer.memory, 0, VK_WHOLE_SIZE, 0, &mapped);
     buffer.mapped = static_cast<char *>(mapped);
@@ -425,7 +568,8 @@ void Gpu::destroy(Buffer &buffer) {
 }
 
 Status Gpu::createStaging(size_t bytes, Buffer &buffer) {
-  if (Status status = createBuffer(bytes, stagingType, buffer); status.failed())
+  if (Status status = createBuffer(bytes, stagingType, /*map=*/true, buffer);
+      status.failed())
     return status;
   if (buffer.mapped)
     return {};
@@ -437,7 +581,8 @@ Status Gpu::createStaging(size_t bytes, Buffer &buffer) {
 Status Gpu::newSlab(VkDeviceSize block, VkDeviceSize size, uint64_t &address) {
   Slab slab;
   slab.block = block;
-  if (Status status = createBuffer(size, deviceType, slab.buffer);
+  if (Status status =
+          createBuffer(size, deviceType, mapsDeviceMemory, slab.buffer);
       status.failed())
     return status;
   address = nextAddress;

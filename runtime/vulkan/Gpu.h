@@ -175,7 +175,13 @@ private:
   Status create(int32_t id);
   Status createDevice();
   void chooseMemory();
-  Status createBuffer(VkDeviceSize size, uint32_t type, Buffer &buffer);
+  /// `map` makes it visible to the host where the memory type can be.
+  Status createBuffer(VkDeviceSize size, uint32_t type, bool map,
+                      Buffer &buffer);
+  Status checkKernel(const char *name,
+                     const MercerDeviceKernelDesc &kernel) const;
+  void checkCode(const MercerDeviceKernelDesc &kernel,
+                 std::vector<std::string> &missing) const;
   Status newSlab(VkDeviceSize block, VkDeviceSize size, uint64_t &address);
   void takeBack(uint64_t address);
   void reclaim();
@@ -191,7 +197,8 @@ private:
   bool hasFullSubgroups = false;
   std::vector<std::string> features;
   uint32_t deviceType = 0, stagingType = 0;
-  VkMemoryPropertyFlags deviceFlags = 0, stagingFlags = 0;
+  std::vector<VkMemoryPropertyFlags> memoryFlags; ///< of every type
+  bool mapsDeviceMemory = false;
 
   std::mutex queueMutex;
   std::atomic<uint64_t> lastSubmitted{0}, lastCompleted{0};

@@ -159,16 +159,9 @@ Status Program::build(const Artifact &artifact, uint32_t index,
                       Kernel &kernel) {
   const MercerDeviceKernelDesc &desc = artifact.module().device_kernels[index];
   const char *name = artifact.module().kernels[index].name;
-  auto refused = [&](std::string what) {
-    return Status(Code::DeviceCodeRefused, name, std::move(what));
-  };
-  // The driver reads words, and trusts them.
+  // In the artifact it may begin at any byte.
   std::vector<uint32_t> code(desc.code_size / sizeof(uint32_t));
-  if (desc.code_size % sizeof(uint32_t) != 0 || code.size() < 5)
-    return refused("the code is no SPIR-V");
   memcpy(code.data(), desc.code, desc.code_size);
-  if (code[0] != 0x07230203)
-    return refused("the code is no SPIR-V");
 
   const KernelLayout layout(desc);
   std::vector<VkDescriptorSetLayoutBinding> bindings(layout.bindings);
@@ -225,7 +218,8 @@ Status Program::build(const Artifact &artifact, uint32_t index,
       result == VK_ERROR_OUT_OF_DEVICE_MEMORY ||
       result == VK_ERROR_OUT_OF_HOST_MEMORY)
     return gpu.failed(result, name);
-  return refused(format("vkCreateComputePipelines: %s", resultName(result)));
+  return {Code::DeviceCodeRefused, name,
+          format("vkCreateComputePipelines: %s", resultName(result))};
 }
 
 //===----------------------------------------------------------------------===//

@@ -266,29 +266,22 @@ Status VulkanDevice::bind(const MercerDeviceParam &param, uint64_t address,
   block.push_back(static_cast<uint32_t>(skipped / param.bytes));
   const uint64_t total = skipped + std::max<uint64_t>(bytes, param.bytes);
   const uint64_t begin = source.offset - skipped;
+  // The last chunk covers what remains.
+  const uint64_t before = uint64_t(chunks - 1) * MERCER_CHUNK_BYTES;
   const uint64_t range = gpu->limits().maxStorageBufferRange;
-  const uint64_t reach =
-      chunks == 1 ? range
-                  : std::min<uint64_t>(range, MERCER_CHUNK_BYTES) * chunks;
-  if (total > reach || (chunks > 1 && range < MERCER_CHUNK_BYTES))
+  if (total > before + range ||
+      (chunks > 1 && (range < MERCER_CHUNK_BYTES || total <= before)))
     return {Code::DeviceLimit, where,
             format("a buffer of %llu bytes is given to a kernel that reaches "
-                   "%llu bytes on this device",
+                   "%llu to %llu bytes on this device",
                    static_cast<unsigned long long>(bytes),
-                   static_cast<unsigned long long>(reach))};
-  Place empty{};
+                   static_cast<unsigned long long>(before),
+                   static_cast<unsigned long long>(before + range))};
   for (uint32_t chunk = 0; chunk < chunks; ++chunk) {
     const uint64_t at = uint64_t(chunk) * MERCER_CHUNK_BYTES;
-    const uint64_t size = chunks == 1
-                              ? total
-                              : std::min<uint64_t>(MERCER_CHUNK_BYTES,
-                                                   total - std::min(at, total));
-    if (size > 0) {
-      dispatch.buffers.push_back({source.buffer->handle, begin + at, size});
-    } else {
-      gpu->find(gpu->emptyAddress(), empty);
-      dispatch.buffers.push_back({empty.buffer->handle, empty.offset, 256});
-    }
+    const uint64_t size =
+        chunk + 1 < chunks ? uint64_t(MERCER_CHUNK_BYTES) : total - at;
+    dispatch.buffers.push_back({source.buffer->handle, begin + at, size});
   }
   // With what is bound in front of it: so do validation layers count.
   dispatch.accesses.push_back(

@@ -133,13 +133,14 @@ typedef struct MercerDeviceParam {
 ///
 /// Vulkan: descriptor set 0 holds one storage buffer for each buffer of params,
 /// in their order; a buffer of n chunks takes n, chunk c covers the bytes
-/// [c, c + 1) * MERCER_CHUNK_BYTES from where chunk 0 is bound. The parameter
-/// block is an array of 32-bit words: the number of tiles; for each buffer (not
-/// chunk) the number of the element that it starts with, counted from where it
-/// is bound; then dynamic sizes and scalars in order of params, each one word,
-/// but two (low, high) for a scalar of 8 bytes that is no index. An index is a
-/// scalar with `bytes` 4. A block of at most MERCER_PUSH_BYTES is push
-/// constants; a larger one is one more storage buffer, in the last binding.
+/// [c, c + 1) * MERCER_CHUNK_BYTES from where chunk 0 is bound, the last one
+/// all that remains. The parameter block is an array of 32-bit words: the
+/// number of tiles; for each buffer (not chunk) the number of the element that
+/// it starts with, counted from where it is bound; then dynamic sizes and
+/// scalars in order of params, each one word, but two (low, high) for a scalar
+/// of 8 bytes that is no index. An index is a scalar with `bytes` 4. A block of
+/// at most MERCER_PUSH_BYTES is push constants; a larger one is one more
+/// storage buffer, in the last binding.
 enum { MERCER_CODE_SPIRV = 1, MERCER_CODE_PTX = 2, MERCER_CODE_CUBIN = 3 };
 #define MERCER_CHUNK_BYTES (1u << 27)
 #define MERCER_PUSH_BYTES 128u

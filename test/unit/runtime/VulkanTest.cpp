@@ -68,7 +68,9 @@ enum Entry {
   Misused
 };
 
-class Vulkan : public testing::Test {
+/// Twice: with device memory that the host can see, as processors have it, and
+/// with copies, as discrete devices need them.
+class Vulkan : public testing::TestWithParam<const char *> {
 protected:
   /// The pipeline cache of these tests is not the user's.
   static void SetUpTestSuite() {
@@ -78,6 +80,7 @@ protected:
   static void TearDownTestSuite() { cache.reset(); }
 
   void SetUp() override {
+    setenv("MERCER_VULKAN_COPIES", GetParam(), 1);
     int32_t count = 0;
     ASSERT_EQ(mercer_device_count(MERCER_DEVICE_VULKAN, &count), 0);
     if (count == 0)
@@ -143,7 +146,7 @@ protected:
 
 /// Two launches that depend on each other, constants, and a temporary whose
 /// address is no multiple of what a binding may start at.
-TEST_F(Vulkan, RunsWithDynamicSizes) {
+TEST_P(Vulkan, RunsWithDynamicSizes) {
   for (size_t size : {1, 63, 64, 65, 1000, 100000}) {
     std::vector<float> result;
     ASSERT_EQ(runHost(Main, ramp(size), result), 0) << message();
@@ -155,7 +158,7 @@ TEST_F(Vulkan, RunsWithDynamicSizes) {
   EXPECT_TRUE(result.empty());
 }
 
-TEST_F(Vulkan, WritesIntoTheCallersBuffer) {
+TEST_P(Vulkan, WritesIntoTheCallersBuffer) {
   Buffer<float> x({100}, ramp(100)), y({100}, std::vector<float>(100, -1));
   std::vector<MercerTensor> out{y.view()};
   ASSERT_EQ(run(Main, x.view(), out), 0) << message();
@@ -177,14 +180,14 @@ TEST_F(Vulkan, WritesIntoTheCallersBuffer) {
 }
 
 /// 164 bytes of parameters do not fit into push constants.
-TEST_F(Vulkan, TakesManyParameters) {
+TEST_P(Vulkan, TakesManyParameters) {
   std::vector<float> result;
   ASSERT_EQ(runHost(Wide, ramp(200), result), 0) << message();
   for (size_t i = 0; i < 200; ++i)
     EXPECT_EQ(result[i], static_cast<float>(315 + 5) + 4294967296.0f + i);
 }
 
-TEST_F(Vulkan, SplitsLargeBuffers) {
+TEST_P(Vulkan, SplitsLargeBuffers) {
   std::vector<float> result;
   ASSERT_EQ(runHost(Chunks, {0}, result), 0) << message();
   for (size_t i = 0; i < 128; ++i)
@@ -192,7 +195,7 @@ TEST_F(Vulkan, SplitsLargeBuffers) {
 }
 
 /// The host reads a value between launches and stores a scalar.
-TEST_F(Vulkan, ReadsAndWritesScalars) {
+TEST_P(Vulkan, ReadsAndWritesScalars) {
   Buffer<float> x({300}, std::vector<float>(300, 40));
   std::vector<MercerTensor> out(2);
   ASSERT_EQ(run(Halve, x.view(), out), 0) << message();
@@ -203,14 +206,14 @@ TEST_F(Vulkan, ReadsAndWritesScalars) {
     mercer_tensor_release(context, &tensor);
 }
 
-TEST_F(Vulkan, GivesScratchToWorkgroups) {
+TEST_P(Vulkan, GivesScratchToWorkgroups) {
   std::vector<float> x = ramp(64 * 50), result;
   ASSERT_EQ(runHost(Reverse, x, result), 0) << message();
   for (size_t i = 0; i < x.size(); ++i)
     EXPECT_EQ(result[i], x[i / 64 * 64 + 63 - i % 64]);
 }
 
-TEST_F(Vulkan, KeepsStates) {
+TEST_P(Vulkan, KeepsStates) {
   std::vector<float> result;
   for (int step = 1; step <= 3; ++step) {
     ASSERT_EQ(runHost(Accumulate, {1, 2, 3, 4}, result), 0) << message();
@@ -229,7 +232,7 @@ TEST_F(Vulkan, KeepsStates) {
   EXPECT_EQ(result[3], 4);
 }
 
-TEST_F(Vulkan, FindsShapesOnTheDevice) {
+TEST_P(Vulkan, FindsShapesOnTheDevice) {
   std::vector<float> x = ramp(20), result;
   x[0] = 7;
   ASSERT_EQ(runHost(First, x, result), 0) << message();
@@ -237,7 +240,7 @@ TEST_F(Vulkan, FindsShapesOnTheDevice) {
 }
 
 /// Tensors stay on the device between runs, and no run waits.
-TEST_F(Vulkan, TakesAndGivesDeviceTensors) {
+TEST_P(Vulkan, TakesAndGivesDeviceTensors) {
   constexpr int64_t size = 5000;
   Buffer<float> x({size}, ramp(size)), y({size}, std::vector<float>(size));
   MercerTensor host = x.view(), input = x.view();
@@ -283,7 +286,7 @@ TEST_F(Vulkan, TakesAndGivesDeviceTensors) {
   mercer_tensor_release(context, &input);
 }
 
-TEST_F(Vulkan, RunsInSeveralContexts) {
+TEST_P(Vulkan, RunsInSeveralContexts) {
   std::vector<std::string> failures(3);
   std::vector<std::thread> threads;
   for (size_t t = 0; t < failures.size(); ++t)
@@ -316,7 +319,7 @@ TEST_F(Vulkan, RunsInSeveralContexts) {
     EXPECT_EQ(failure, "");
 }
 
-TEST_F(Vulkan, ReportsMisuse) {
+TEST_P(Vulkan, ReportsMisuse) {
   Buffer<float> x({64}, ramp(64));
   std::vector<MercerTensor> out(1);
   EXPECT_EQ(run(Misused, x.view(), out), 4409);
@@ -325,7 +328,7 @@ TEST_F(Vulkan, ReportsMisuse) {
   EXPECT_EQ(mercer_context_synchronize(context), 0) << message();
 }
 
-TEST_F(Vulkan, ReportsFailures) {
+TEST_P(Vulkan, ReportsFailures) {
   std::vector<float> result;
   EXPECT_EQ(runHost(Stray, ramp(64), result), 4003);
   EXPECT_NE(message().find("no memory of this device"), std::string::npos);
@@ -354,7 +357,53 @@ TEST_F(Vulkan, ReportsFailures) {
   EXPECT_NE(strstr(mercer_context_error(nullptr)->message, "1000"), nullptr);
 }
 
-TEST_F(Vulkan, RefusesWhatTheDeviceLacks) {
+/// Larger than what is staged at once: copies go in pieces.
+TEST_P(Vulkan, CopiesLargeTensors) {
+  constexpr int64_t size = 12 << 20;
+  Buffer<float> x({size}, ramp(size)), y({size}, std::vector<float>(size));
+  MercerTensor from = x.view(), to = y.view(), there = x.view();
+  ASSERT_EQ(mercer_tensor_allocate(context, &there), 0) << message();
+  ASSERT_EQ(mercer_tensor_copy(context, &there, &from), 0) << message();
+  std::vector<MercerTensor> out{y.view()};
+  ASSERT_EQ(run(Main, there, out), 0) << message();
+  EXPECT_EQ(y.values, mainOf(x.values));
+  ASSERT_EQ(mercer_tensor_copy(context, &to, &there), 0) << message();
+  EXPECT_EQ(y.values, x.values);
+  mercer_tensor_release(context, &there);
+}
+
+/// The code says more than the manifest: a capability that no driver has.
+TEST_P(Vulkan, ReadsTheCodesCapabilities) {
+  close();
+  std::string bytes = readBytes(fake("vulkan"));
+  MercerFooter footer = footerOf(bytes);
+  std::string elf = bytes.substr(0, footer.elf_size);
+  const std::string shader("\x11\0\2\0\1\0\0\0", 8);
+  size_t at = elf.find(shader);
+  ASSERT_NE(at, std::string::npos);
+  elf.replace(at + 4, 2, "\x7f\x7f");
+  TemporaryDirectory directory;
+  const std::string path = directory / "model.so";
+  const std::string four(16, '\0');
+  writeBytes(path, seal(elf, footer.module_id, {four, four}));
+  ASSERT_EQ(mercer_artifact_load(context, path.c_str(), nullptr, &artifact), 0)
+      << message();
+  ASSERT_EQ(mercer_session_create(context, artifact, nullptr, &session), 0);
+  std::vector<float> result;
+  EXPECT_EQ(runHost(Main, ramp(4), result), 4403);
+  EXPECT_NE(message().find("SPIR-V capability 32639"), std::string::npos)
+      << message();
+  // What is no SPIR-V at all.
+  close();
+  elf.replace(at - 20, 4, "none");
+  writeBytes(path, seal(elf, footer.module_id, {four, four}));
+  ASSERT_EQ(mercer_artifact_load(context, path.c_str(), nullptr, &artifact), 0)
+      << message();
+  ASSERT_EQ(mercer_session_create(context, artifact, nullptr, &session), 0);
+  EXPECT_EQ(runHost(Main, ramp(4), result), 4408) << message();
+}
+
+TEST_P(Vulkan, RefusesWhatTheDeviceLacks) {
   close();
   open("vulkan_features");
   std::vector<float> result;
@@ -372,7 +421,7 @@ TEST_F(Vulkan, RefusesWhatTheDeviceLacks) {
   EXPECT_NE(message().find("'cpu'"), std::string::npos);
 }
 
-TEST_F(Vulkan, PoisonsOutputs) {
+TEST_P(Vulkan, PoisonsOutputs) {
   close();
   mercer_context_destroy(context);
   MercerContextOptions options =
@@ -385,7 +434,7 @@ TEST_F(Vulkan, PoisonsOutputs) {
   EXPECT_TRUE(std::isnan(result[100]));
 }
 
-TEST_F(Vulkan, TakesTimesOnTheDevice) {
+TEST_P(Vulkan, TakesTimesOnTheDevice) {
   close();
   mercer_context_destroy(context);
   struct Seen {
@@ -415,7 +464,7 @@ TEST_F(Vulkan, TakesTimesOnTheDevice) {
 }
 
 /// Pipelines are kept on disk; a damaged file is written anew.
-TEST_F(Vulkan, KeepsPipelinesOnDisk) {
+TEST_P(Vulkan, KeepsPipelinesOnDisk) {
   std::vector<float> result;
   ASSERT_EQ(runHost(Main, ramp(4), result), 0);
   auto find = [] {
@@ -449,7 +498,7 @@ TEST_F(Vulkan, KeepsPipelinesOnDisk) {
   }
 }
 
-TEST_F(Vulkan, RunsFromCpp) {
+TEST_P(Vulkan, RunsFromCpp) {
   MercerContextOptions options = optionsOf();
   auto gpu = mercer::Context::create(options);
   ASSERT_TRUE(gpu) << gpu.error().text();
@@ -473,7 +522,7 @@ TEST_F(Vulkan, RunsFromCpp) {
 
 /// The command line: the artifact's device is the default, and outputs are
 /// poisoned there too.
-TEST_F(Vulkan, RunsFromTheCommandLine) {
+TEST_P(Vulkan, RunsFromTheCommandLine) {
   TemporaryDirectory directory;
   auto write = [&](const char *name, const std::vector<float> &values) {
     mercer::run::Array array;
@@ -505,5 +554,10 @@ TEST_F(Vulkan, RunsFromTheCommandLine) {
   EXPECT_NE(readBytes(directory / "out").find("[E4401]"), std::string::npos);
   EXPECT_EQ(execute("--device=cpu"), 4);
 }
+
+INSTANTIATE_TEST_SUITE_P(Memory, Vulkan, testing::Values("0", "1"),
+                         [](const auto &info) {
+                           return info.index ? "Copied" : "Shared";
+                         });
 
 } // namespace
