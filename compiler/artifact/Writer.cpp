@@ -154,15 +154,6 @@ Error mercer::writeFileAtomically(
     function_ref<Error(function_ref<Error(StringRef)>)> fill) {
   SmallString<128> temporary;
   int fd = -1;
-  if (std::error_code error =
-          sys::fs::createUniqueFile(path + ".tmp-%%%%%%%%", fd, temporary))
-    return makeError(4301, "cannot write " + path + ": " + error.message());
-  Unfinished listed(temporary.c_str());
-  scope_exit discard([&] {
-    if (fd >= 0)
-      ::close(fd);
-    ::unlink(temporary.c_str());
-  });
   auto append = [&](StringRef bytes) -> Error {
     while (!bytes.empty()) {
       // One write is limited to 2 GB.
@@ -176,6 +167,26 @@ Error mercer::writeFileAtomically(
     }
     return Error::success();
   };
+  // A device or pipe is written to; a rename would put a file in its place.
+  struct stat info;
+  if (::stat(path.str().c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    fd = ::open(path.str().c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+      return systemError("write", path);
+    Error error = fill(append);
+    if (::close(fd) != 0 && !error)
+      error = systemError("write", path);
+    return error;
+  }
+  if (std::error_code error =
+          sys::fs::createUniqueFile(path + ".tmp-%%%%%%%%", fd, temporary))
+    return makeError(4301, "cannot write " + path + ": " + error.message());
+  Unfinished listed(temporary.c_str());
+  scope_exit discard([&] {
+    if (fd >= 0)
+      ::close(fd);
+    ::unlink(temporary.c_str());
+  });
   if (Error error = fill(append))
     return error;
   // createUniqueFile makes private files; the result is an ordinary one.

@@ -9,6 +9,10 @@
 // RUN: cmp %t/y.npy %t/z.npy
 // RUN: ls %t | FileCheck %s --check-prefix=CLEAN
 
+// A pipe or a device is written to, not replaced by a file.
+// RUN: mkfifo %t/pipe && bash -c "cat %t/pipe >%t/piped.so & mercerc %s -o %t/pipe --cpu=x86-64-v3 && wait"
+// RUN: test -p %t/pipe && cmp %t/a.so %t/piped.so
+
 // Every stage continues to the same bytes.
 // RUN: mercerc %t/stages/1-simplify.mlir -o %t/s1.so --cpu=x86-64-v3 && mercer-run %t/s1.so --random-inputs=1 --expect y=%t/y.npy
 // RUN: mercerc %t/stages/4-layout.mlir -o %t/s4.so --cpu=x86-64-v3 --from-stage=layout && mercer-run %t/s4.so --random-inputs=1 --expect y=%t/y.npy
