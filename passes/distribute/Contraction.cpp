@@ -28,14 +28,22 @@ static Type operandType(linalg::GenericOp op, unsigned operand) {
 }
 
 /// One slice length for both operands.
-int64_t Emitter::reductionStep(OpNest &nest) {
-  return std::min(sliceLength(operandType(nest.op, 0)),
-                  sliceLength(operandType(nest.op, 1)));
+int64_t Emitter::reductionStep(linalg::GenericOp op) {
+  return std::min({stepLimit, sliceLength(operandType(op, 0)),
+                   sliceLength(operandType(op, 1))});
+}
+
+/// Elements of a stage. Rows are padded where threads write columns; all have
+/// room for that, so that more products can use the same stage.
+static int64_t stageElements(int64_t steps, int64_t extent) {
+  return steps * (extent + 4);
 }
 
 /// Shared memory that the products of the phase need at most.
 int64_t Emitter::stageBytes() {
-  int64_t bytes = 0;
+  // Stages of one kind are shared by all products; one product may need two.
+  llvm::MapVector<std::pair<Type, int64_t>, int64_t> stages;
+  int64_t matrixBytes = 0;
   for (Operation *op : phase.ops)
     op->walk([&](linalg::GenericOp generic) {
       std::optional<Space> space = plan->space(generic);
@@ -46,17 +54,24 @@ int64_t Emitter::stageBytes() {
         // Three slices of both operands, each row padded by 16 bytes.
         MatrixProduct product = *plan->matrixForm(generic);
         int64_t length = matrixSlice(product, extents);
-        bytes += 3 * (extents.row + extents.col + 16) * (length + 16) *
-                 (product.bits() / 8);
+        matrixBytes += 3 * (extents.row + extents.col + 16) * (length + 16) *
+                       (product.bits() / 8);
         return;
       }
-      for (unsigned operand : {0u, 1u}) {
-        Type type = operandType(generic, operand);
-        unsigned bits = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
-        bytes += sliceLength(type) * (std::max(extents.row, extents.col) + 4) *
-                 (bits / 8);
-      }
+      // Which operand moves with the rows is not known here.
+      int64_t elements = stageElements(reductionStep(generic),
+                                       std::max(extents.row, extents.col));
+      Type types[] = {operandType(generic, 0), operandType(generic, 1)};
+      for (unsigned operand : {0u, 1u})
+        stages[{types[operand], elements}] = std::max<int64_t>(
+            stages[{types[operand], elements}], types[0] == types[1] ? 2 : 1);
     });
+  int64_t bytes = matrixBytes;
+  for (auto &[kind, count] : stages) {
+    Type type = kind.first;
+    unsigned bits = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
+    bytes += count * kind.second * (bits / 8);
+  }
   return bytes;
 }
 
@@ -86,7 +101,7 @@ Emitter::Stage Emitter::stageFor(OpNest &nest, unsigned operand, int64_t extent,
   // Threads that walk the reduction write a column: an odd number of vectors
   // apart, so that they meet in different banks.
   stage.pitch = walksReduction(nest, operand) ? extent + 4 : extent;
-  int64_t elements = reductionStep(nest) * stage.pitch;
+  int64_t elements = stageElements(reductionStep(nest.op), extent);
   Type element = type.getElementType();
   for (const Stage &known : stages) {
     auto flat = cast<MemRefType>(buffers[known.buffer].flat.getType());
@@ -118,7 +133,7 @@ Emitter::Stage Emitter::stageFor(OpNest &nest, unsigned operand, int64_t extent,
 void Emitter::fillStage(OpNest &nest, unsigned operand, const Stage &stage,
                         ArrayRef<unsigned> loops, int64_t extent, Index start,
                         Index length) {
-  int64_t steps = reductionStep(nest);
+  int64_t steps = reductionStep(nest.op);
   bool alongReduction = walksReduction(nest, operand);
   SmallVector<unsigned> reduced = reductionOrder(nest);
   SmallVector<Index> reducedSizes, parts;
@@ -224,7 +239,7 @@ void Emitter::emitContraction(OpNest &nest, const Space &space) {
     reducedSizes.push_back(nest.loops[loop].size);
     total = math.mul(total, reducedSizes.back());
   }
-  int64_t steps = anyStaged ? reductionStep(nest) : 0;
+  int64_t steps = anyStaged ? reductionStep(nest.op) : 0;
   Index rowBase = threadPart(layout, true), colBase = threadPart(layout, false);
 
   // Rows and columns that this thread needs of a step, lowest register first.

@@ -174,6 +174,9 @@ LogicalResult Emitter::placeScratch() {
   for (auto [index, op] : llvm::enumerate(allocs))
     bySize.push_back({size(op), index});
   llvm::sort(bySize);
+  // Long slices of products pay only while other scratch has room beside them.
+  while (stepLimit > 4 && stageBytes() > target.sharedBytes / 2)
+    stepLimit /= 2;
   // Room that reductions exchange partial results in.
   int64_t left = target.sharedBytes - stageBytes() - 16 * target.threads;
   llvm::DenseSet<Operation *> shared;

@@ -126,11 +126,30 @@ private:
     mlir::Value neutral;
   };
   std::optional<Combiner> combinerOf(OpNest &nest, unsigned output);
+  Combiner withNeutral(mlir::Operation *op);
   mlir::Value combine(const Combiner &combiner, mlir::Value x, mlir::Value y);
   mlir::Value exchange(mlir::Value value, int64_t mask);
+  /// The threads that reduce one result together.
+  struct Team {
+    bool whole;        // the workgroup; else a subgroup
+    int64_t size;      // threads
+    int64_t count;     // teams that work side by side
+    Index number;      // of this thread's team
+    Index member;      // this thread's place in it
+    int64_t subgroups; // of the workgroup
+  };
+  Team teamFor(OpNest &nest);
+  bool fitsTeams(OpNest &nest, int64_t minLength);
   bool reducesTogether(OpNest &nest);
   mlir::LogicalResult emitReduction(OpNest &nest);
   mlir::Value sharedFor(mlir::Type elementType, int64_t elements);
+  /// The totals of all subgroups, lowest first, in every thread.
+  llvm::SmallVector<mlir::Value> gather(mlir::Value total, const Team &team);
+
+  // Scan.cpp: reductions whose steps are results too.
+  mlir::Operation *findScan(OpNest &nest, unsigned output);
+  bool scansTogether(OpNest &nest);
+  mlir::LogicalResult emitScan(OpNest &nest);
 
   // Fragments.cpp: linalg ops on registers.
   /// Where the elements of one register lie.
@@ -194,7 +213,7 @@ private:
 
   int64_t matrixSlice(const MatrixProduct &product, Coordinate extents);
   int64_t stageBytes();
-  int64_t reductionStep(OpNest &nest);
+  int64_t reductionStep(mlir::linalg::GenericOp op);
 
   mlir::func::FuncOp kernel;
   Phase phase;
@@ -221,6 +240,8 @@ private:
   /// By element type, size and operand.
   llvm::MapVector<std::tuple<mlir::Type, int64_t, unsigned>, mlir::Value>
       matrixStages;
+  /// Steps of a reduction that are staged at once, at most.
+  int64_t stepLimit = 32;
   /// Shared memory of reductions, by element type.
   llvm::DenseMap<mlir::Type, std::pair<unsigned, int64_t>> exchangeBuffers;
 };

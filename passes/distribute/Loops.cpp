@@ -123,6 +123,8 @@ LogicalResult Emitter::emitLinalg(linalg::GenericOp op) {
   meet(touchOf(*nest));
   if (reducesTogether(*nest))
     return emitReduction(*nest);
+  if (scansTogether(*nest))
+    return emitScan(*nest);
   return emitLoops(*nest);
 }
 

@@ -171,6 +171,20 @@ unsigned mercer::distribute::outermost(ArrayRef<unsigned> loops,
   return loops.front();
 }
 
+bool mercer::distribute::isCombiner(Operation *join, Value previous) {
+  if (join->getNumResults() != 1)
+    return false;
+  Type type = join->getResult(0).getType();
+  if (!type.isIntOrFloat() || type.getIntOrFloatBitWidth() < 8)
+    return false;
+  if (auto fma = dyn_cast<math::FmaOp>(join))
+    return fma.getC() == previous;
+  return isa<arith::AddFOp, arith::MulFOp, arith::MaximumFOp, arith::MaxNumFOp,
+             arith::MinimumFOp, arith::MinNumFOp, arith::AddIOp, arith::OrIOp,
+             arith::XOrIOp, arith::AndIOp, arith::MulIOp, arith::MaxUIOp,
+             arith::MinUIOp, arith::MaxSIOp, arith::MinSIOp>(join);
+}
+
 Operation *mercer::distribute::findCombiner(linalg::GenericOp op,
                                             unsigned output) {
   Block *body = op.getBody();
@@ -201,17 +215,7 @@ Operation *mercer::distribute::findCombiner(linalg::GenericOp op,
       body->getTerminator()->getOperand(output) != join->getResult(0) ||
       !join->getResult(0).hasOneUse())
     return nullptr;
-  Type type = join->getResult(0).getType();
-  if (!type.isIntOrFloat() || type.getIntOrFloatBitWidth() < 8)
-    return nullptr;
-  if (auto fma = dyn_cast<math::FmaOp>(join))
-    return fma.getC() == previous ? join : nullptr;
-  return isa<arith::AddFOp, arith::MulFOp, arith::MaximumFOp, arith::MaxNumFOp,
-             arith::MinimumFOp, arith::MinNumFOp, arith::AddIOp, arith::OrIOp,
-             arith::XOrIOp, arith::AndIOp, arith::MulIOp, arith::MaxUIOp,
-             arith::MinUIOp, arith::MaxSIOp, arith::MinSIOp>(join)
-             ? join
-             : nullptr;
+  return isCombiner(join, previous) ? join : nullptr;
 }
 
 std::optional<Roles>
@@ -427,7 +431,7 @@ bool Plan::placeContraction(linalg::GenericOp op, bool last) {
   for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
     bounds.push_back(bound(op, loop));
   std::optional<Roles> roles = contractionRoles(op, bounds);
-  if (!roles)
+  if (!roles || roles->left.empty() || roles->right.empty())
     return false;
   auto extent = [&](ArrayRef<unsigned> loops) {
     int64_t product = 1;

@@ -92,6 +92,9 @@ private:
 /// does not matter in which order that happens; null where it does.
 mlir::Operation *findCombiner(mlir::linalg::GenericOp op, unsigned output);
 
+/// Whether `join` adds to `previous` in any order: sums, products, extremes.
+bool isCombiner(mlir::Operation *join, mlir::Value previous);
+
 /// The first of `loops` with more than one step: it takes what is left when
 /// positions are split along all of them.
 unsigned outermost(llvm::ArrayRef<unsigned> loops,

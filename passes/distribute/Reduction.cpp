@@ -21,6 +21,10 @@ std::optional<Emitter::Combiner> Emitter::combinerOf(OpNest &nest,
   Operation *op = findCombiner(nest.op, output);
   if (!op)
     return std::nullopt;
+  return withNeutral(op);
+}
+
+Emitter::Combiner Emitter::withNeutral(Operation *op) {
   Type type = op->getResult(0).getType();
   auto constant = [&](double value) -> Value {
     return arith::ConstantOp::create(
@@ -133,16 +137,55 @@ Value Emitter::sharedFor(Type elementType, int64_t elements) {
   return buffers[it->second.first].flat;
 }
 
-bool Emitter::reducesTogether(OpNest &nest) {
+/// Few results, and enough to reduce for every thread of a subgroup.
+bool Emitter::fitsTeams(OpNest &nest, int64_t minLength) {
   SmallVector<unsigned> reduced = nest.reduced();
   if (reduced.empty())
     return false;
   int64_t results = nest.bound(nest.parallel());
   int64_t length = nest.bound(reduced);
-  // Few results, and enough to reduce for every thread of a subgroup.
-  if (ShapedType::isDynamic(results) || results > target.threads / 2)
-    return false;
-  if (!ShapedType::isDynamic(length) && length < 2 * target.subgroup)
+  return !ShapedType::isDynamic(results) && results <= target.threads / 2 &&
+         (ShapedType::isDynamic(length) || length >= minLength);
+}
+
+/// With as many results as subgroups, each subgroup has its own; with fewer,
+/// all threads work on one after the other.
+Emitter::Team Emitter::teamFor(OpNest &nest) {
+  Team team;
+  team.subgroups = target.threads / target.subgroup;
+  team.whole = nest.bound(nest.parallel()) * 2 <= team.subgroups;
+  team.size = team.whole ? target.threads : target.subgroup;
+  team.count = team.whole ? 1 : team.subgroups;
+  Index subgroup = math.constant(target.subgroup);
+  team.number = team.whole ? math.constant(0) : math.div(thread, subgroup);
+  team.member = team.whole ? Index(thread) : math.rem(thread, subgroup);
+  return team;
+}
+
+SmallVector<Value> Emitter::gather(Value total, const Team &team) {
+  Index lane = math.rem(thread, math.constant(target.subgroup));
+  Index subgroup = math.div(thread, math.constant(target.subgroup));
+  Value room = sharedFor(total.getType(), team.subgroups);
+  // All have read what was exchanged before.
+  gpu::BarrierOp::create(b);
+  {
+    auto leader = scf::IfOp::create(b, math.less(lane, math.constant(1)),
+                                    /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard inside(b);
+    b.setInsertionPointToStart(leader.thenBlock());
+    memref::StoreOp::create(b, total, room, ValueRange{math.value(subgroup)});
+  }
+  gpu::BarrierOp::create(b);
+  numBarriers += 2;
+  SmallVector<Value> totals;
+  for (int64_t other = 0; other < team.subgroups; ++other)
+    totals.push_back(memref::LoadOp::create(
+        b, room, ValueRange{math.value(math.constant(other))}));
+  return totals;
+}
+
+bool Emitter::reducesTogether(OpNest &nest) {
+  if (!fitsTeams(nest, 2 * target.subgroup))
     return false;
   unsigned accumulators = 0;
   for (unsigned output = 0; output < nest.op.getNumDpsInits(); ++output) {
@@ -168,15 +211,7 @@ LogicalResult Emitter::emitReduction(OpNest &nest) {
       combiners.push_back(*combinerOf(nest, output));
       neutral.push_back(combiners.back().neutral);
     }
-  // With as many results as subgroups, each subgroup has its own; with fewer,
-  // all threads work on one after the other.
-  int64_t groups = target.threads / target.subgroup;
-  bool whole = nest.bound(parallel) * 2 <= groups;
-  int64_t team = whole ? target.threads : target.subgroup;
-  Index member =
-      whole ? Index(thread) : math.rem(thread, math.constant(target.subgroup));
-  Index first = whole ? math.constant(0)
-                      : math.div(thread, math.constant(target.subgroup));
+  Team team = teamFor(nest);
 
   SmallVector<Index> outerSizes, innerSizes;
   Index points = math.constant(1), length = math.constant(1);
@@ -193,8 +228,8 @@ LogicalResult Emitter::emitReduction(OpNest &nest) {
 
   OpBuilder::InsertionGuard guard(b);
   auto outer =
-      scf::ForOp::create(b, math.value(first), math.value(points),
-                         math.value(math.constant(whole ? 1 : groups)));
+      scf::ForOp::create(b, math.value(team.number), math.value(points),
+                         math.value(math.constant(team.count)));
   b.setInsertionPointToStart(outer.getBody());
   SmallVector<Index> at(nest.loops.size(), math.constant(0));
   for (auto [loop, position] : llvm::zip_equal(
@@ -207,8 +242,8 @@ LogicalResult Emitter::emitReduction(OpNest &nest) {
   };
 
   // This thread's part.
-  auto part = scf::ForOp::create(b, math.value(member), math.value(length),
-                                 math.value(math.constant(team)), neutral);
+  auto part = scf::ForOp::create(b, math.value(team.member), math.value(length),
+                                 math.value(math.constant(team.size)), neutral);
   {
     OpBuilder::InsertionGuard inside(b);
     b.setInsertionPointToStart(part.getBody());
@@ -238,32 +273,16 @@ LogicalResult Emitter::emitReduction(OpNest &nest) {
   for (auto [combiner, total] : llvm::zip_equal(combiners, totals))
     for (int64_t mask = target.subgroup / 2; mask > 0; mask /= 2)
       total = combine(combiner, total, exchange(total, mask));
-  if (whole && groups > 1) {
-    Index lane = math.rem(thread, math.constant(target.subgroup));
-    Index group = math.div(thread, math.constant(target.subgroup));
+  if (team.whole && team.subgroups > 1)
     for (auto [combiner, total] : llvm::zip_equal(combiners, totals)) {
-      Value room = sharedFor(total.getType(), groups);
-      // All have read what was exchanged before.
-      gpu::BarrierOp::create(b);
-      {
-        auto leader = scf::IfOp::create(b, math.less(lane, math.constant(1)),
-                                        /*withElseRegion=*/false);
-        OpBuilder::InsertionGuard inside(b);
-        b.setInsertionPointToStart(leader.thenBlock());
-        memref::StoreOp::create(b, total, room, ValueRange{math.value(group)});
-      }
-      gpu::BarrierOp::create(b);
-      numBarriers += 2;
-      for (int64_t other = 0; other < groups; ++other) {
-        Value one = memref::LoadOp::create(
-            b, room, ValueRange{math.value(math.constant(other))});
-        total = other == 0 ? one : combine(combiner, total, one);
-      }
+      SmallVector<Value> parts = gather(total, team);
+      total = parts.front();
+      for (Value part : ArrayRef(parts).drop_front())
+        total = combine(combiner, total, part);
     }
-  }
 
   // One thread joins the result with what was there.
-  auto leader = scf::IfOp::create(b, math.less(member, math.constant(1)),
+  auto leader = scf::IfOp::create(b, math.less(team.member, math.constant(1)),
                                   /*withElseRegion=*/false);
   b.setInsertionPointToStart(leader.thenBlock());
   for (auto [output, combiner, total] :

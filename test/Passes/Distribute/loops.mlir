@@ -118,12 +118,22 @@ module attributes {mercer.target = {kind = "cuda", fma = true, threads = 128 : i
 
 // -----
 
-// The order of a running sum matters: one thread walks a row.
+// A running sum: each thread sums up a piece of the row, gets what lies before it
+// from the others, and walks its piece again.
 
 module attributes {mercer.target = {kind = "cuda", fma = true, threads = 128 : i64, subgroup = 32 : i64, shared = 49152 : i64}} {
   // CHECK-LABEL: gpu.func @scan$0
-  // CHECK-NOT: gpu.shuffle
-  // CHECK: gpu.return
+  // CHECK: %[[OLD:.*]] = scf.if {{.*}} -> (f32)
+  // CHECK: scf.for {{.*}} iter_args(%{{.*}} = %[[OLD]]) -> (f32)
+  // CHECK-NOT: memref.store
+  // CHECK-COUNT-5: gpu.shuffle xor
+  // CHECK: gpu.barrier
+  // CHECK: gpu.barrier
+  // CHECK-COUNT-4: memref.load %{{.*}} #gpu.address_space<workgroup>
+  // CHECK: scf.for {{.*}} -> (f32)
+  // CHECK: memref.store %{{.*}} #gpu.address_space<global>
+  // CHECK: scf.if
+  // CHECK: memref.store %{{.*}} #gpu.address_space<global>
   func.func private @scan(%x: memref<8x4096xf32>, %y: memref<8x4096xf32>, %z: memref<8xf32>) attributes {mercer.kernel} {
     scf.forall (%i) = (0) to (8) step (1) {
       %a = memref.subview %x[%i, 0] [1, 4096] [1, 1] : memref<8x4096xf32> to memref<1x4096xf32, strided<[4096, 1], offset: ?>>
@@ -136,6 +146,52 @@ module attributes {mercer.target = {kind = "cuda", fma = true, threads = 128 : i
           linalg.yield %r, %r : f32, f32
       }
     } {mapping = [#mercer.grid<0>]}
+    return
+  }
+}
+
+// -----
+
+// Each step depends on the one before: one thread walks a row.
+
+module attributes {mercer.target = {kind = "cuda", fma = true, threads = 128 : i64, subgroup = 32 : i64, shared = 49152 : i64}} {
+  // CHECK-LABEL: gpu.func @recurrence$0
+  // CHECK-NOT: gpu.shuffle
+  // CHECK: gpu.return
+  func.func private @recurrence(%x: memref<8x4096xf32>, %y: memref<8x4096xf32>, %z: memref<8xf32>) attributes {mercer.kernel} {
+    scf.forall (%i) = (0) to (8) step (1) {
+      %a = memref.subview %x[%i, 0] [1, 4096] [1, 1] : memref<8x4096xf32> to memref<1x4096xf32, strided<[4096, 1], offset: ?>>
+      %s = memref.subview %y[%i, 0] [1, 4096] [1, 1] : memref<8x4096xf32> to memref<1x4096xf32, strided<[4096, 1], offset: ?>>
+      %b = memref.subview %z[%i] [1] [1] : memref<8xf32> to memref<1xf32, strided<[1], offset: ?>>
+      linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+          ins(%a : memref<1x4096xf32, strided<[4096, 1], offset: ?>>) outs(%s, %b : memref<1x4096xf32, strided<[4096, 1], offset: ?>>, memref<1xf32, strided<[1], offset: ?>>) {
+        ^bb0(%in: f32, %step: f32, %out: f32):
+          %p = arith.mulf %out, %in : f32
+          %r = arith.addf %out, %p : f32
+          linalg.yield %r, %r : f32, f32
+      }
+    } {mapping = [#mercer.grid<0>]}
+    return
+  }
+}
+
+// -----
+
+// A product with a single result is a sum like any other.
+
+module attributes {mercer.target = {kind = "cuda", fma = true, threads = 128 : i64, subgroup = 32 : i64, shared = 49152 : i64}} {
+  // CHECK-LABEL: gpu.func @dot$0
+  // CHECK: scf.for
+  // CHECK: math.fma
+  // CHECK-COUNT-5: gpu.shuffle xor
+  func.func private @dot(%x: memref<4096xf32>, %y: memref<4096xf32>, %z: memref<f32>) attributes {mercer.kernel} {
+    linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>, affine_map<(i) -> ()>], iterator_types = ["reduction"]}
+        ins(%x, %y : memref<4096xf32>, memref<4096xf32>) outs(%z : memref<f32>) {
+      ^bb0(%a: f32, %b: f32, %out: f32):
+        %p = arith.mulf %a, %b : f32
+        %r = arith.addf %out, %p : f32
+        linalg.yield %r : f32
+    }
     return
   }
 }

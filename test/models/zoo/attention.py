@@ -113,7 +113,7 @@ def _gelu_erf(graph: Graph, x: Value) -> Value:
     return graph.layer(graph.op("Mul", product, graph.constant(0.5)))
 
 
-def write_bert(path: Path, external: bool) -> None:
+def write_bert(path: Path, external: bool, layers: int = LAYERS) -> None:
     graph = Graph("bert_base", 110)
     sample = tokens(graph.random, 2, 96, VOCABULARY)
     dims = ["batch", "sequence"]
@@ -134,7 +134,7 @@ def write_bert(path: Path, external: bool) -> None:
     wide = graph.op("Unsqueeze", mask, _integers(graph, 1, 2))
     hidden = graph.op("Sub", graph.constant(1), graph.op("Cast", wide, to=1))
     bias = graph.op("Mul", hidden, graph.constant(np.finfo(np.float32).min))
-    for _ in range(LAYERS):
+    for _ in range(layers):
         x = graph.layer_norm(graph.op("Add", _bert_attention(graph, x, bias), x), 1e-12)
         inner = _gelu_erf(graph, graph.linear(x, 4 * WIDTH))
         x = graph.layer_norm(graph.op("Add", graph.linear(inner, WIDTH), x), 1e-12)

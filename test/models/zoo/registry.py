@@ -114,6 +114,14 @@ _MODELS = [
         _bert,
         sizes=[{"batch": 1, "sequence": 128}, {"batch": 2, "sequence": 61}, {"batch": 1, "sequence": 1}],
     ),
+    # Small enough for software devices and the emulator.
+    Model(
+        "bert_2_layers",
+        "attention",
+        partial(attention.write_bert, layers=2),
+        _bert,
+        sizes=[{"batch": 1, "sequence": 64}, {"batch": 2, "sequence": 23}],
+    ),
     Model("gpt2", "attention", attention.write_gpt2, _gpt2),
     Model("gpt2_decode", "attention", attention.write_gpt2_decode, _gpt2_decode, sizes=[{"past": 128}, {"past": 1}]),
 ]
