@@ -124,6 +124,7 @@ static Expected<std::string> runLinker(ArrayRef<StringRef> objects,
   arguments.push_back("-o");
   arguments.push_back(linked.path());
   std::vector<const char *> pointers;
+  pointers.reserve(arguments.size());
   for (const std::string &argument : arguments)
     pointers.push_back(argument.c_str());
 

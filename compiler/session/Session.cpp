@@ -235,7 +235,7 @@ private:
                                  ", behind " + stageName(lastStage()));
     if (!(*module)->hasAttr("mercer.folder")) {
       SmallString<128> folder(llvm::sys::path::parent_path(input));
-      llvm::sys::fs::make_absolute(folder);
+      (void)llvm::sys::fs::make_absolute(folder);
       (*module)->setAttr("mercer.folder", StringAttr::get(&context, folder));
     }
     (*module)->setAttr(TargetInfo::attrName(), target.toAttr(&context));

@@ -106,7 +106,7 @@ std::optional<Lowering::Product> Lowering::quotient(const Product &x,
   Product r = x;
   r.factor = x.factor / y.factor;
   for (Value s : y.symbols) {
-    auto it = llvm::find(r.symbols, s);
+    auto *it = llvm::find(r.symbols, s);
     if (it == r.symbols.end())
       return std::nullopt;
     r.symbols.erase(it);
@@ -159,7 +159,7 @@ OpFoldResult Lowering::div(OpFoldResult x, OpFoldResult y) {
     return apply(b.getAffineSymbolExpr(0).floorDiv(*n), {x});
   Product rest = q;
   for (Value s : SmallVector<Value>(q.symbols)) {
-    auto it = llvm::find(p.symbols, s);
+    auto *it = llvm::find(p.symbols, s);
     if (it == p.symbols.end())
       continue;
     p.symbols.erase(it);

@@ -352,8 +352,7 @@ std::optional<LoopModel> mercer::getLoopModel(Operation *op) {
 }
 
 SmallVector<OpFoldResult> mercer::getLoopExtents(OpBuilder &builder,
-                                                 Operation *op,
-                                                 const LoopModel &model) {
+                                                 Operation *op) {
   if (auto tiling = dyn_cast<TilingInterface>(op);
       tiling && isa<linalg::LinalgOp, KernelOpInterface>(op)) {
     SmallVector<OpFoldResult> sizes;

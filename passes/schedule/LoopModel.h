@@ -82,8 +82,7 @@ buildTile(mlir::RewriterBase &rewriter, mlir::Operation *op,
 
 /// Trip counts of the loops of `op`, as values where not static.
 llvm::SmallVector<mlir::OpFoldResult> getLoopExtents(mlir::OpBuilder &builder,
-                                                     mlir::Operation *op,
-                                                     const LoopModel &model);
+                                                     mlir::Operation *op);
 
 } // namespace mercer
 

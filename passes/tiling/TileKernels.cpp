@@ -57,8 +57,7 @@ private:
   void resultSlice(OpResult result, const TilePosition &position,
                    SmallVector<OpFoldResult> &offsets,
                    SmallVector<OpFoldResult> &sizes);
-  FailureOr<SmallVector<Value>> buildBody(const TilePosition &position,
-                                          ValueRange destinations);
+  FailureOr<SmallVector<Value>> buildBody(const TilePosition &position);
   FailureOr<SmallVector<Value>>
   buildInner(TilePosition position, ValueRange destinations, unsigned dim);
   OpFoldResult boundedSize(OpFoldResult tile, OpFoldResult extent,
@@ -136,7 +135,7 @@ OpFoldResult KernelTiler::boundedSize(OpFoldResult tile, OpFoldResult extent,
 }
 
 FailureOr<SmallVector<Value>>
-KernelTiler::buildBody(const TilePosition &position, ValueRange destinations) {
+KernelTiler::buildBody(const TilePosition &position) {
   IRMapping tiles;
   for (Operation *op : members) {
     std::optional<LoopModel> model = getLoopModel(op);
@@ -168,10 +167,8 @@ FailureOr<SmallVector<Value>> KernelTiler::buildInner(TilePosition position,
                                                       unsigned dim) {
   while (dim < inner.size() && inner[dim] == 0)
     ++dim;
-  if (dim == inner.size()) {
-    FailureOr<SmallVector<Value>> results = buildBody(position, destinations);
-    return results;
-  }
+  if (dim == inner.size())
+    return buildBody(position);
   OpFoldResult whole =
       position.sizes[dim] ? position.sizes[dim] : gridExtents[dim];
   OpFoldResult start = position.sizes[dim]
@@ -260,7 +257,7 @@ LogicalResult KernelTiler::run() {
   rewriter.setInsertionPoint(body->getTerminator());
   for (Operation *op : members)
     if (std::optional<LoopModel> model = getLoopModel(op))
-      extents[op] = getLoopExtents(rewriter, op, *model);
+      extents[op] = getLoopExtents(rewriter, op);
   gridExtents.assign(grid.size(), OpFoldResult());
   if (root)
     for (auto [loop, dim] : llvm::enumerate(dimsOf(root)))

@@ -72,7 +72,7 @@ LogicalResult Importer::fixShapes(ArrayRef<const ValueInfo *> inputs) {
   for (const auto &option : options.shapes) {
     const std::string &name = option.first;
     const std::vector<int64_t> &shape = option.second;
-    auto found = llvm::find_if(
+    const auto *found = llvm::find_if(
         inputs, [&](const ValueInfo *input) { return input->name == name; });
     if (found == inputs.end())
       return refuse(fileLocation(), 1004,

@@ -52,11 +52,11 @@ private:
   LogicalResult fields(StringRef message, const char *kind,
                        FieldReader onField) {
     if (depth >= kMaxDepth)
-      return refuse(message.data(), Twine("messages nest deeper than ") +
-                                        Twine(kMaxDepth) + " levels");
+      return refuse(message.begin(), Twine("messages nest deeper than ") +
+                                         Twine(kMaxDepth) + " levels");
     if (++messages > kMaxMessages)
-      return refuse(message.data(), Twine("the model has more than ") +
-                                        Twine(kMaxMessages) + " parts");
+      return refuse(message.begin(), Twine("the model has more than ") +
+                                         Twine(kMaxMessages) + " parts");
     ++depth;
     WireCursor cursor(message);
     WireField field;

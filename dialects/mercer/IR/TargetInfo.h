@@ -27,8 +27,8 @@ struct TargetInfo {
   int64_t vectorBits = 128;
   int64_t vectorRegisters = 16;
   /// Bytes of first- and second-level data cache of one core.
-  int64_t l1Bytes = 32 * 1024;
-  int64_t l2Bytes = 512 * 1024;
+  int64_t l1Bytes = int64_t(32) * 1024;
+  int64_t l2Bytes = int64_t(512) * 1024;
   /// Fused multiply-add, and masked memory accesses, at vector width.
   bool hasFma = false;
   bool hasMaskedAccess = false;

@@ -342,6 +342,7 @@ public:
                        std::vector<TensorView> outputs,
                        Session *session = nullptr, uint32_t entry = 0) {
     std::vector<MercerTensor> tensors;
+    tensors.reserve(outputs.size());
     for (TensorView &output : outputs)
       tensors.push_back(output.tensor());
     if (int32_t code = invoke(artifact, inputs, tensors, session, entry))
@@ -400,6 +401,7 @@ private:
                  std::vector<MercerTensor> &outputs, Session *session,
                  uint32_t entry) {
     std::vector<MercerTensor> tensors;
+    tensors.reserve(inputs.size());
     for (TensorView &input : inputs)
       tensors.push_back(input.tensor());
     MercerRunOptions options{};
