@@ -177,30 +177,7 @@ void Emitter::fillStage(OpNest &nest, unsigned operand, const Stage &stage,
       inside = both(inside, math.less(value, nest.loops[loop].size));
   }
   const View &view = *nest.views[operand];
-  auto read = [&]() {
-    return load(view, addressOf(view, nest.map(operand), at));
-  };
-  Value value;
-  if (inside) {
-    Type type =
-        cast<MemRefType>(buffers[stage.buffer].flat.getType()).getElementType();
-    auto branch = scf::IfOp::create(b, TypeRange(type), inside,
-                                    /*addThenBlock=*/true,
-                                    /*addElseBlock=*/true);
-    OpBuilder::InsertionGuard inner(b);
-    b.setInsertionPointToStart(branch.thenBlock());
-    scf::YieldOp::create(b, ValueRange{read()});
-    b.setInsertionPointToStart(branch.elseBlock());
-    Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type));
-    scf::YieldOp::create(b, ValueRange{zero});
-    value = branch.getResult(0);
-    b.setInsertionPointAfter(branch);
-    memref::StoreOp::create(
-        b, value, buffers[stage.buffer].flat,
-        ValueRange{math.value(math.add(math.mul(step, stage.pitch), place))});
-    return;
-  }
-  value = read();
+  Value value = readElement(view, nest.map(operand), at, inside);
   memref::StoreOp::create(
       b, value, buffers[stage.buffer].flat,
       ValueRange{math.value(math.add(math.mul(step, stage.pitch), place))});

@@ -165,7 +165,11 @@ LogicalResult Emitter::placeScratch() {
   auto size = [&](Operation *op) {
     return typeOf(op).getNumElements() * bytesOf(typeOf(op).getElementType());
   };
+  for (Operation *op : allocs)
+    findPadded(op);
   auto inMemory = [&](Operation *op) {
+    if (padded.count(op))
+      return false;
     const Candidate *candidate = plan->candidate(op->getResult(0));
     return !candidate || needsMemory(*candidate);
   };
@@ -311,6 +315,10 @@ Value Emitter::loadUniform(memref::LoadOp op) {
 
 LogicalResult Emitter::emit(Operation *op) {
   b.setLoc(op->getLoc());
+  if (skipped.contains(op)) {
+    definePadded(op);
+    return success();
+  }
   if (auto generic = dyn_cast<linalg::GenericOp>(op))
     return emitLinalg(generic);
   if (auto loop = dyn_cast<scf::ForOp>(op))

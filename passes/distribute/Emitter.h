@@ -17,6 +17,9 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "llvm/ADT/MapVector.h"
+
+#include <memory>
 
 namespace mercer::distribute {
 
@@ -31,11 +34,20 @@ struct Buffer {
   bool written = false;
 };
 
+/// What lies around a part of a buffer that is seen as a larger one.
+struct Padding {
+  /// Where the part starts in the view, and its sizes.
+  llvm::SmallVector<Index> low, sizes;
+  mlir::TypedAttr constant;
+  bool isZero = false;
+};
+
 /// A part of a buffer with a shape.
 struct View {
   unsigned buffer = 0;
   Index offset;
   llvm::SmallVector<Index> sizes, strides;
+  std::shared_ptr<const Padding> padding;
 };
 
 /// One loop of a linalg op.
@@ -119,6 +131,21 @@ private:
                                           llvm::ArrayRef<mlir::Value> outputs);
   void cloneBody(mlir::Block &block, mlir::IRMapping &map,
                  llvm::ArrayRef<Index> at);
+
+  // Padding.cpp: padded copies that are never made.
+  struct PaddedCopy {
+    mlir::Value buffer;
+    mlir::linalg::GenericOp fill, copy;
+    mlir::memref::SubViewOp part; // null: all of it
+  };
+  void findPadded(mlir::Operation *alloc);
+  void definePadded(mlir::Operation *copy);
+  mlir::Value insidePadding(const View &view, mlir::AffineMap map,
+                            llvm::ArrayRef<Index> at);
+  mlir::Value readElement(const View &view, mlir::AffineMap map,
+                          llvm::ArrayRef<Index> at, mlir::Value inside = {});
+  llvm::MapVector<mlir::Operation *, PaddedCopy> padded;
+  llvm::DenseSet<mlir::Operation *> skipped;
 
   // Reduction.cpp: many elements to few, by all threads together.
   struct Combiner {

@@ -190,7 +190,7 @@ Value Emitter::operandAt(OpNest &nest, unsigned operand, const Space &space,
           at[loop] = math.min(
               at[loop], math.sub(nest.loops[loop].size, math.constant(1)));
     const View &view = *nest.views[operand];
-    value = load(view, addressOf(view, nest.map(operand), at));
+    value = readElement(view, nest.map(operand), at);
   }
   if (type.isIndex())
     value = arith::IndexCastOp::create(b, b.getIndexType(), value);

@@ -134,8 +134,12 @@ LogicalResult Emitter::emitLinalg(linalg::GenericOp op) {
 
 Index Emitter::addressOf(const View &view, AffineMap map, ArrayRef<Index> at) {
   Index address = view.offset;
-  for (auto [expr, stride] : llvm::zip_equal(map.getResults(), view.strides))
-    address = math.add(address, math.mul(math.apply(expr, at), stride));
+  for (auto [d, expr] : llvm::enumerate(map.getResults())) {
+    Index position = math.apply(expr, at);
+    if (view.padding)
+      position = math.sub(position, view.padding->low[d]);
+    address = math.add(address, math.mul(position, view.strides[d]));
+  }
   return address;
 }
 
@@ -221,8 +225,7 @@ SmallVector<Value> Emitter::emitBody(OpNest &nest, ArrayRef<Index> at,
       map.map(argument, outputs[index - nest.numInputs()]);
       continue;
     }
-    Value value = load(*nest.views[index],
-                       addressOf(*nest.views[index], nest.map(index), at));
+    Value value = readElement(*nest.views[index], nest.map(index), at);
     if (argument.getType().isIndex())
       value = arith::IndexCastOp::create(b, b.getIndexType(), value);
     map.map(argument, value);

@@ -109,14 +109,16 @@ bool Emitter::copiesAligned(OpNest &nest, unsigned operand, Type element,
   if (math.divisor(view.offset) % piece != 0)
     return false;
   std::optional<unsigned> unit;
-  for (auto [expr, stride] :
-       llvm::zip_equal(nest.map(operand).getResults(), view.strides)) {
+  unsigned unitDim = 0;
+  for (auto [d, expr, stride] :
+       llvm::enumerate(nest.map(operand).getResults(), view.strides)) {
     if (constantOf(stride) == 1) {
       // One loop alone walks along the row.
       auto loop = dyn_cast<AffineDimExpr>(expr);
       if (!loop)
         return false;
       unit = loop.getPosition();
+      unitDim = d;
       continue;
     }
     if (math.divisor(stride) % piece != 0)
@@ -124,6 +126,12 @@ bool Emitter::copiesAligned(OpNest &nest, unsigned operand, Type element,
   }
   if (!unit)
     return false;
+  // What lies around must be zeros, and not along the row.
+  if (const Padding *around = view.padding.get())
+    if (!around->isZero || constantOf(around->low[unitDim]) != 0 ||
+        !constantOf(around->sizes[unitDim]) ||
+        constantOf(around->sizes[unitDim]) != constantOf(view.sizes[unitDim]))
+      return false;
   // The loop is the fastest of its side, and pieces end where it does.
   ArrayRef<unsigned> side =
       llvm::is_contained(reduced, *unit) ? reduced : loops;
@@ -470,31 +478,11 @@ void Emitter::copySlice(OpNest &nest, unsigned operand, Value flat,
           step = alongReduction ? fast : slow;
     SmallVector<Index> at;
     Value inside = locate(place, step, at);
-    auto read = [&]() -> Value {
-      Value x = load(view, addressOf(view, nest.map(operand), at));
-      return x.getType() == element
-                 ? x
-                 : Value(arith::TruncFOp::create(b, element, x));
-    };
-    Value value;
-    if (inside) {
-      auto branch = scf::IfOp::create(b, TypeRange(element), inside,
-                                      /*addThenBlock=*/true,
-                                      /*addElseBlock=*/true);
-      OpBuilder::InsertionGuard inner(b);
-      b.setInsertionPointToStart(branch.thenBlock());
-      scf::YieldOp::create(b, read());
-      b.setInsertionPointToStart(branch.elseBlock());
-      scf::YieldOp::create(
-          b, arith::ConstantOp::create(b, b.getZeroAttr(element)).getResult());
-      value = branch.getResult(0);
-      b.setInsertionPointAfter(branch);
-      memref::StoreOp::create(b, value, flat,
-                              ValueRange{math.value(target16(place, step))});
-    } else {
-      memref::StoreOp::create(b, read(), flat,
-                              ValueRange{math.value(target16(place, step))});
-    }
+    Value value = readElement(view, nest.map(operand), at, inside);
+    if (value.getType() != element)
+      value = arith::TruncFOp::create(b, element, value);
+    memref::StoreOp::create(b, value, flat,
+                            ValueRange{math.value(target16(place, step))});
     return;
   }
   int64_t piece = 128 / element.getIntOrFloatBitWidth();
@@ -509,7 +497,8 @@ void Emitter::copySlice(OpNest &nest, unsigned operand, Value flat,
     Index place = alongReduction ? slow : fast,
           step = alongReduction ? fast : slow;
     SmallVector<Index> at;
-    Value inside = locate(place, step, at);
+    Value inside = both(locate(place, step, at),
+                        insidePadding(view, nest.map(operand), at));
     // How much of the piece exists.
     Index count = math.constant(piece);
     if (nest.loops[unit].bound % piece != 0 ||
@@ -521,7 +510,7 @@ void Emitter::copySlice(OpNest &nest, unsigned operand, Value flat,
                                       math.value(math.constant(0)))
                   .getResult();
       address = arith::SelectOp::create(b, inside, math.value(address),
-                                        math.value(view.offset))
+                                        math.value(math.constant(0)))
                     .getResult();
     }
     Value read;
