@@ -38,6 +38,8 @@ struct CudaEmitOptions {
   CudaOutput output = CudaOutput::Ptx;
   /// Path of `ptxas`; empty: findPtxas() decides.
   std::string ptxas;
+  /// One module with the kernels of all, for a file of its own.
+  bool joined = false;
 };
 
 /// One device function and what it takes to launch it.
@@ -61,7 +63,7 @@ struct CudaCode {
     uint32_t format = 0;
   };
   /// One for each gpu.module, in order: they are independent, so both this
-  /// compiler and the driver's work on them in parallel.
+  /// compiler and the driver's work on them in parallel. `joined`: one.
   std::vector<Module> modules;
   /// All functions of all modules, in order.
   std::vector<CudaKernel> kernels;

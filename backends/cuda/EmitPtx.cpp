@@ -225,6 +225,25 @@ emitModule(gpu::GPUModuleOp module, const TargetInfo &target,
   return code;
 }
 
+/// PTX of several modules as one: only the first header stays, as does one
+/// declaration of the dynamic shared memory.
+static std::string joinPtx(ArrayRef<CudaCode::Module> modules) {
+  constexpr StringRef lastOfHeader = ".address_size 64\n";
+  std::string all;
+  for (const CudaCode::Module &module : modules) {
+    StringRef text = module.bytes;
+    if (!all.empty())
+      text = text.substr(text.find(lastOfHeader) + lastOfHeader.size());
+    for (StringRef line : llvm::split(text, '\n')) {
+      if (line.starts_with(".extern .shared") &&
+          StringRef(all).contains(line.str() + "\n"))
+        continue;
+      all += line.str() + "\n";
+    }
+  }
+  return all;
+}
+
 FailureOr<CudaCode> mercer::emitCuda(ModuleOp module, const TargetInfo &target,
                                      const CudaEmitOptions &options) {
   SmallVector<gpu::GPUModuleOp> modules(module.getOps<gpu::GPUModuleOp>());
@@ -234,20 +253,24 @@ FailureOr<CudaCode> mercer::emitCuda(ModuleOp module, const TargetInfo &target,
   std::string ptxas;
   if (options.output == CudaOutput::Cubin)
     ptxas = options.ptxas.empty() ? findPtxas() : options.ptxas;
+  auto assemble = [&](Location loc, CudaCode::Module &part) -> LogicalResult {
+    if (ptxas.empty())
+      return success();
+    std::string error;
+    std::optional<std::string> cubin =
+        runPtxas(ptxas, target.cpu, part.bytes, error);
+    if (!cubin)
+      return emitError(loc, "[E3406] ") << error << " in " << part.name;
+    part.bytes = std::move(*cubin);
+    part.format = MERCER_CODE_CUBIN;
+    return success();
+  };
   auto emit = [&](size_t index) -> LogicalResult {
     FailureOr<CudaCode::Module> part =
         emitModule(modules[index], target, options, kernels[index]);
-    if (failed(part))
+    if (failed(part) ||
+        (!options.joined && failed(assemble(modules[index].getLoc(), *part))))
       return failure();
-    if (!ptxas.empty()) {
-      std::string error;
-      std::optional<std::string> cubin =
-          runPtxas(ptxas, target.cpu, part->bytes, error);
-      if (!cubin)
-        return refuse(modules[index], "[E3406] " + error);
-      part->bytes = std::move(*cubin);
-      part->format = MERCER_CODE_CUBIN;
-    }
     code.modules[index] = std::move(*part);
     return success();
   };
@@ -256,9 +279,15 @@ FailureOr<CudaCode> mercer::emitCuda(ModuleOp module, const TargetInfo &target,
     return failure();
   for (auto [index, functions] : llvm::enumerate(kernels)) {
     for (CudaKernel &kernel : functions) {
-      kernel.module = index;
+      kernel.module = options.joined ? 0 : index;
       code.kernels.push_back(std::move(kernel));
     }
+  }
+  if (options.joined && !modules.empty()) {
+    code.modules.front().bytes = joinPtx(code.modules);
+    code.modules.resize(1);
+    if (failed(assemble(module.getLoc(), code.modules.front())))
+      return failure();
   }
   return code;
 }

@@ -175,6 +175,8 @@ LogicalResult CudaFormKernelsPass::layOutShared(gpu::GPUFuncOp kernel) {
     offsets.push_back(total);
     total += bytes * type.getNumElements();
   }
+  // Newer chips give out whole blocks of the alignment.
+  total = llvm::alignTo(total, sharedAlignment);
   TargetInfo target = TargetInfo::get(kernel);
   if (target.sharedBytes > 0 && total > target.sharedBytes)
     return kernel.emitError("[E3404] expects at most ")

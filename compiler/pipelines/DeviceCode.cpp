@@ -121,6 +121,7 @@ FailureOr<DeviceCode> mercer::emitDeviceCode(ModuleOp module,
   if (output == DeviceOutput::Cubin ||
       (output == DeviceOutput::Binary && !findPtxas().empty()))
     options.output = CudaOutput::Cubin;
+  options.joined = output != DeviceOutput::Binary;
   FailureOr<CudaCode> made = emitCuda(*copy, target, options);
   if (failed(made))
     return failure();

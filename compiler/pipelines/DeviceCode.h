@@ -51,7 +51,8 @@ mlir::FailureOr<TargetInfo> deviceTargetInfo(llvm::StringRef kind,
 
 /// Code for all distributed kernels of `module`, which is left as it is.
 /// `Binary` is the form that an artifact holds: SPIR-V, a cubin where a `ptxas`
-/// is found, PTX elsewhere.
+/// is found, PTX elsewhere. `Ptx` and `Cubin` are one module, the content of a
+/// file.
 mlir::FailureOr<DeviceCode> emitDeviceCode(mlir::ModuleOp module,
                                            const TargetInfo &target,
                                            unsigned optLevel,
