@@ -2,6 +2,7 @@
 
 #include "passes/distribute/Passes.h"
 
+#include "dialects/mercer/IR/Mercer.h"
 #include "passes/distribute/Emitter.h"
 #include "passes/host/Passes.h"
 #include "passes/kernels/LinalgForms.h"
@@ -11,9 +12,11 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace mercer {
 #define GEN_PASS_DEF_DISTRIBUTE
@@ -33,14 +36,48 @@ struct DistributePass : mercer::impl::DistributeBase<DistributePass> {
       return;
     auto precision = module->getAttrOfType<StringAttr>("mercer.precision");
     bool tf32 = precision && precision.getValue() == "tf32";
-    for (KernelEntry &entry : kernelTable(module))
-      if (failed(distribute(entry.function, target, tf32)))
+    llvm::StringMap<llvm::SmallBitVector> shifted;
+    findShifted(module, shifted);
+    for (KernelEntry &entry : kernelTable(module)) {
+      func::FuncOp kernel = entry.function;
+      llvm::SmallBitVector unaligned = shifted.lookup(kernel.getName());
+      unaligned.resize(kernel.getNumArguments());
+      if (failed(distribute(kernel, target, tf32, unaligned)))
         return signalPassFailure();
+    }
   }
 
 private:
+  /// Tensors start at multiples of 16 bytes (Device::tensorAlignment), parts of
+  /// them that a launch is given need not.
+  static bool isShifted(Value buffer) {
+    for (Operation *op = buffer.getDefiningOp();
+         isa_and_nonnull<ViewLikeOpInterface>(op);
+         op = op->getOperand(0).getDefiningOp()) {
+      if (auto part = dyn_cast<memref::SubViewOp>(op))
+        if (!part.hasZeroOffset())
+          return true;
+      if (auto part = dyn_cast<memref::ReinterpretCastOp>(op))
+        if (!isZeroInteger(part.getMixedOffsets().front()))
+          return true;
+    }
+    return false;
+  }
+
+  /// Arguments of kernels that some launch gives a shifted part.
+  static void findShifted(ModuleOp module,
+                          llvm::StringMap<llvm::SmallBitVector> &shifted) {
+    module.walk([&](LaunchOp launch) {
+      llvm::SmallBitVector &arguments = shifted[launch.getKernel()];
+      arguments.resize(launch->getNumOperands());
+      for (auto [index, operand] : llvm::enumerate(launch->getOperands()))
+        if (isa<MemRefType>(operand.getType()) && isShifted(operand))
+          arguments.set(index);
+    });
+  }
+
   LogicalResult distribute(func::FuncOp kernel, const TargetInfo &target,
-                           bool tf32) {
+                           bool tf32, const llvm::SmallBitVector &unaligned) {
     // The kernel itself stays as it is: the host counts its tiles.
     OpBuilder outer(kernel);
     auto copy = cast<func::FuncOp>(kernel->clone());
@@ -56,7 +93,7 @@ private:
                                          (kernel.getName() + "_device").str());
     OpBuilder b = OpBuilder::atBlockBegin(unit.getBody());
     for (auto [number, phase] : llvm::enumerate(*phases)) {
-      Emitter emitter(copy, phase, number, target, tf32);
+      Emitter emitter(copy, phase, number, target, tf32, unaligned);
       if (failed(emitter.run(b)))
         return failure();
       numBarriers += emitter.numBarriers;

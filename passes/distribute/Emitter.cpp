@@ -30,9 +30,10 @@ static int64_t bytesOf(Type element) {
 }
 
 Emitter::Emitter(func::FuncOp kernel, const Phase &phase, unsigned number,
-                 const TargetInfo &target, bool tf32)
+                 const TargetInfo &target, bool tf32,
+                 const llvm::SmallBitVector &unaligned)
     : kernel(kernel), phase(phase), number(number), target(target), tf32(tf32),
-      b(kernel.getLoc(), kernel.getContext()), math(b) {}
+      unaligned(unaligned), b(kernel.getLoc(), kernel.getContext()), math(b) {}
 
 Index Emitter::mapped(OpFoldResult value) {
   if (auto attr = dyn_cast<Attribute>(value))
@@ -124,6 +125,7 @@ void Emitter::buildSignature(OpBuilder &outer) {
     buffer.flat = entry.getArgument(at);
     buffer.written = isWritten(argument);
     buffer.readOnly = !buffer.written;
+    buffer.unaligned = unaligned.test(argument.getArgNumber());
     buffer.start = math.constant(0);
     buffers.push_back(buffer);
     view.offset = math.constant(0);
@@ -384,6 +386,7 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
                                  mapping.lookup(op.getStep()), inits);
   mapping.map(op.getInductionVar(), loop.getInductionVar());
   mapping.map(op.getRegionIterArgs(), loop.getRegionIterArgs());
+  Barriers before = barriers;
   loopTouches.emplace_back();
   {
     OpBuilder::InsertionGuard guard(b);
@@ -401,6 +404,11 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
     }
   }
   loopTouches.pop_back();
+  // Of a loop without iterations no barrier is met.
+  std::optional<int64_t> from = getConstantIntValue(loop.getLowerBound()),
+                         to = getConstantIntValue(loop.getUpperBound());
+  if (!from || !to || *from >= *to)
+    barriers.join(before);
   mapping.map(op.getResults(), loop.getResults());
   return success();
 }

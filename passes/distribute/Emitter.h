@@ -14,10 +14,12 @@
 #include "passes/distribute/Plan.h"
 #include "passes/kernels/Phases.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SmallBitVector.h"
 
 #include <memory>
 
@@ -32,6 +34,8 @@ struct Buffer {
   /// Workgroups do not write it: no barrier is ever needed for it.
   bool readOnly = false;
   bool written = false;
+  /// May start at any element, not only at multiples of 16 bytes.
+  bool unaligned = false;
 };
 
 /// What lies around a part of a buffer that is seen as a larger one.
@@ -80,9 +84,11 @@ struct OpNest {
 
 class Emitter {
 public:
-  /// `tf32`: products of singles may be rounded.
+  /// `tf32`: products of singles may be rounded. `unaligned`: arguments that
+  /// may start at any element.
   Emitter(mlir::func::FuncOp kernel, const Phase &phase, unsigned number,
-          const TargetInfo &target, bool tf32);
+          const TargetInfo &target, bool tf32,
+          const llvm::SmallBitVector &unaligned);
 
   /// Writes the phase's function at `b`'s place.
   mlir::FailureOr<mlir::gpu::GPUFuncOp> run(mlir::OpBuilder &b);
@@ -114,6 +120,9 @@ private:
   /// `body(positions)` for each point of `loops` that this thread owns.
   void forEachOwned(OpNest &nest, llvm::ArrayRef<unsigned> loops,
                     llvm::function_ref<void(llvm::ArrayRef<Index>)> body);
+  /// The same for points of `sizes`, not more than `bound`.
+  void forEachOwned(llvm::ArrayRef<Index> sizes, int64_t bound,
+                    llvm::function_ref<void(llvm::ArrayRef<Index>)> body);
   /// Nested loops over `loops` with `carried` values; returns the last ones.
   llvm::SmallVector<mlir::Value> forAll(
       llvm::ArrayRef<Index> sizes, mlir::ValueRange carried,
@@ -129,6 +138,8 @@ private:
   llvm::SmallVector<mlir::Value> emitBody(OpNest &nest,
                                           llvm::ArrayRef<Index> at,
                                           llvm::ArrayRef<mlir::Value> outputs);
+  mlir::Value loadInBody(mlir::memref::LoadOp access, mlir::IRMapping &map);
+  bool cloneChoice(mlir::arith::SelectOp select, mlir::IRMapping &map);
   void cloneBody(mlir::Block &block, mlir::IRMapping &map,
                  llvm::ArrayRef<Index> at);
 
@@ -146,6 +157,20 @@ private:
                           llvm::ArrayRef<Index> at, mlir::Value inside = {});
   llvm::MapVector<mlir::Operation *, PaddedCopy> padded;
   llvm::DenseSet<mlir::Operation *> skipped;
+
+  // Vectors.cpp: neighbours in memory as one access.
+  /// How many elements from one at a multiple of this number on, along `loop`,
+  /// are one aligned access.
+  int64_t contiguousRun(const View &view, mlir::AffineMap map, unsigned loop);
+  mlir::Value loadVector(const View &view, Index address, int64_t length);
+  void storeVector(const View &view, Index address,
+                   llvm::ArrayRef<mlir::Value> values);
+  /// Points along the last of `order` that a thread takes at a time.
+  int64_t vectorLength(OpNest &nest, llvm::ArrayRef<unsigned> order);
+  void emitVector(OpNest &nest, llvm::ArrayRef<Index> at, unsigned loop,
+                  int64_t length);
+  void emitInVectors(OpNest &nest, llvm::ArrayRef<unsigned> order,
+                     int64_t length);
 
   // Reduction.cpp: many elements to few, by all threads together.
   struct Combiner {
@@ -192,6 +217,8 @@ private:
   void setRegister(mlir::Value registers, int64_t number, mlir::Value value);
   Index threadPart(const Layout &layout, bool row);
   mlir::Value both(mlir::Value x, mlir::Value y);
+  /// Whether this thread writes what it holds; null: always.
+  mlir::Value firstOfCopies(const Layout &layout);
   mlir::LogicalResult emitOnRegisters(OpNest &nest, const Space &space);
   void emitElements(OpNest &nest, const Space &space);
   void emitRowReduction(OpNest &nest, const Space &space);
@@ -247,6 +274,7 @@ private:
   unsigned number;
   const TargetInfo &target;
   bool tf32;
+  llvm::SmallBitVector unaligned;
   mlir::ImplicitLocOpBuilder b;
   IndexMath math;
   mlir::gpu::GPUFuncOp function;

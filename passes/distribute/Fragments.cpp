@@ -87,6 +87,15 @@ Value Emitter::both(Value x, Value y) {
   return arith::AndIOp::create(b, x, y);
 }
 
+Value Emitter::firstOfCopies(const Layout &layout) {
+  int64_t bits = layout.copyBits();
+  if (bits == 0)
+    return {};
+  Value copy =
+      arith::AndIOp::create(b, thread, math.value(math.constant(bits)));
+  return math.less(copy, math.constant(1));
+}
+
 /// Sum of the steps of this thread's bits. Runs of bits with doubling steps are
 /// one field of the thread number.
 Index Emitter::threadPart(const Layout &layout, bool row) {
@@ -269,10 +278,11 @@ void Emitter::emitElements(OpNest &nest, const Space &space) {
   bool toMemory = llvm::any_of(nest.op.getDpsInits(), [&](Value output) {
     return !plan->placement(output);
   });
+  Value writes = toMemory ? firstOfCopies(space.layout) : Value();
   for (int64_t number = 0; number < space.layout.numRegisters(); ++number) {
     OpBuilder::InsertionGuard guard(b);
     Point point = points(number);
-    Value inside = both(point.rowInside, point.colInside);
+    Value inside = both(both(point.rowInside, point.colInside), writes);
     // Results that only go to memory are made only where they exist.
     Block *body = nest.op.getBody();
     IRMapping map = mapping;
@@ -394,11 +404,12 @@ void Emitter::transfer(Value buffer, bool toMemory) {
   (toMemory ? touch.writes : touch.reads).push_back(view.buffer);
   meet(touch);
   Value from = registersOf(key);
+  Value moves = toMemory ? firstOfCopies(place->layout) : Value();
   Points points(*this, place->layout, place->rowDims, place->colDims,
                 view.sizes, candidate->bounds);
   for (int64_t number = 0; number < place->layout.numRegisters(); ++number) {
     Point point = points(number);
-    Value inside = both(point.rowInside, point.colInside);
+    Value inside = both(both(point.rowInside, point.colInside), moves);
     OpBuilder::InsertionGuard guard(b);
     if (inside) {
       auto branch = scf::IfOp::create(b, inside, /*withElseRegion=*/false);

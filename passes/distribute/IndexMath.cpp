@@ -2,16 +2,87 @@
 
 #include "passes/distribute/IndexMath.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/Support/MathExtras.h"
+
+#include <cstdlib>
+#include <numeric>
 
 using namespace mlir;
 using namespace mercer::distribute;
 
 std::optional<int64_t> mercer::distribute::constantOf(Index x) {
   return getConstantIntValue(x);
+}
+
+/// Of an expression whose dims and symbols have the given ones.
+static int64_t knownDivisor(AffineExpr expr, ArrayRef<int64_t> dims,
+                            ArrayRef<int64_t> symbols) {
+  if (auto dim = dyn_cast<AffineDimExpr>(expr))
+    return dims[dim.getPosition()];
+  if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))
+    return symbols[symbol.getPosition()];
+  if (auto number = dyn_cast<AffineConstantExpr>(expr))
+    return std::abs(number.getValue());
+  auto binary = cast<AffineBinaryOpExpr>(expr);
+  int64_t x = knownDivisor(binary.getLHS(), dims, symbols),
+          y = knownDivisor(binary.getRHS(), dims, symbols), product;
+  switch (expr.getKind()) {
+  case AffineExprKind::Add:
+  // What is left of a division by a common multiple stays one.
+  case AffineExprKind::Mod:
+    return std::gcd(x, y);
+  case AffineExprKind::Mul:
+    return llvm::MulOverflow(x, y, product) ? 1 : product;
+  default:
+    return 1;
+  }
+}
+
+int64_t mercer::distribute::knownDivisor(Index x) {
+  if (std::optional<int64_t> number = constantOf(x))
+    return std::abs(*number);
+  auto value = cast<Value>(x);
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
+    if (!loop || loop.getInductionVar() != value)
+      return 1;
+    return std::gcd(knownDivisor(Index(loop.getLowerBound())),
+                    knownDivisor(Index(loop.getStep())));
+  }
+  Operation *op = value.getDefiningOp();
+  auto of = [&](unsigned operand) {
+    return knownDivisor(Index(op->getOperand(operand)));
+  };
+  if (isa<arith::AddIOp, arith::SubIOp, arith::MinSIOp, arith::MaxSIOp,
+          arith::RemUIOp>(op))
+    return std::gcd(of(0), of(1));
+  if (isa<arith::SelectOp>(op))
+    return std::gcd(of(1), of(2));
+  if (isa<arith::MulIOp>(op)) {
+    int64_t product;
+    return llvm::MulOverflow(of(0), of(1), product) ? 1 : product;
+  }
+  auto ofMap = [&](AffineMap map) {
+    SmallVector<int64_t> operands;
+    for (unsigned i = 0; i < op->getNumOperands(); ++i)
+      operands.push_back(of(i));
+    int64_t divisor = 0;
+    for (AffineExpr expr : map.getResults())
+      divisor = std::gcd(
+          divisor,
+          ::knownDivisor(expr, ArrayRef(operands).take_front(map.getNumDims()),
+                         ArrayRef(operands).drop_front(map.getNumDims())));
+    return divisor;
+  };
+  if (auto minimum = dyn_cast<affine::AffineMinOp>(op))
+    return ofMap(minimum.getMap());
+  if (auto apply = dyn_cast<affine::AffineApplyOp>(op))
+    return ofMap(apply.getMap());
+  return 1;
 }
 
 Value IndexMath::value(Index x) {

@@ -46,6 +46,9 @@ private:
   mlir::ImplicitLocOpBuilder &b;
 };
 
+/// The largest number that `x` is known to be a multiple of; 0 for zero.
+int64_t knownDivisor(Index x);
+
 /// The value of a constant index.
 std::optional<int64_t> constantOf(Index x);
 

@@ -51,6 +51,14 @@ Coordinate Layout::extents() const {
           static_cast<int64_t>(llvm::PowerOf2Ceil(all.col + 1))};
 }
 
+int64_t Layout::copyBits() const {
+  int64_t bits = 0;
+  for (unsigned bit = 0; bit < lanes.size() + warps.size(); ++bit)
+    if (threadStep(bit).isZero())
+      bits |= int64_t(1) << bit;
+  return bits;
+}
+
 bool Layout::isBijective() const {
   Coordinate size = extents();
   if (size.row * size.col != numRegisters() * numThreads())

@@ -45,6 +45,10 @@ struct Layout {
   /// Step of bit `bit` of the thread number.
   Coordinate threadStep(unsigned bit) const;
 
+  /// Bits of the thread number that change nothing: threads that differ in them
+  /// hold copies.
+  int64_t copyBits() const;
+
   /// Every element of `extents` has an owner, and no element two.
   bool isBijective() const;
   /// The layout of a vector with one element for each row: columns fall away,

@@ -159,6 +159,56 @@ void Emitter::store(const View &view, Index address, Value value) {
 // The body
 //===----------------------------------------------------------------------===//
 
+/// The selection that alone uses a loaded element. What it does not choose may
+/// not exist: padding of an empty buffer reads at positions that are clamped.
+static arith::SelectOp chosenBy(memref::LoadOp access) {
+  if (!access->hasOneUse())
+    return {};
+  OpOperand &use = *access->use_begin();
+  auto select = dyn_cast<arith::SelectOp>(use.getOwner());
+  bool isChoice = select && select->getBlock() == access->getBlock() &&
+                  select.getCondition().getType().isInteger(1) &&
+                  use.getOperandNumber() != 0;
+  return isChoice ? select : arith::SelectOp();
+}
+
+Value Emitter::loadInBody(memref::LoadOp access, IRMapping &map) {
+  const View &view = views.find(access.getMemRef())->second;
+  Index address = view.offset;
+  for (auto [index, stride] :
+       llvm::zip_equal(access.getIndices(), view.strides))
+    address =
+        math.add(address, math.mul(Index(map.lookupOrDefault(index)), stride));
+  Value value = load(view, address);
+  return access.getType().isIndex()
+             ? arith::IndexCastOp::create(b, b.getIndexType(), value)
+             : value;
+}
+
+/// A selection between elements in memory reads only the one it takes.
+bool Emitter::cloneChoice(arith::SelectOp select, IRMapping &map) {
+  auto delayed = [&](Value value) {
+    auto access = value.getDefiningOp<memref::LoadOp>();
+    return access && chosenBy(access) == select ? access : memref::LoadOp();
+  };
+  if (!delayed(select.getTrueValue()) && !delayed(select.getFalseValue()))
+    return false;
+  auto branch = scf::IfOp::create(b, select.getType(),
+                                  map.lookupOrDefault(select.getCondition()),
+                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
+  for (auto [block, value] :
+       {std::pair(branch.thenBlock(), select.getTrueValue()),
+        std::pair(branch.elseBlock(), select.getFalseValue())}) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(block);
+    memref::LoadOp access = delayed(value);
+    scf::YieldOp::create(b, access ? loadInBody(access, map)
+                                   : map.lookupOrDefault(value));
+  }
+  map.map(select.getResult(), branch.getResult(0));
+  return true;
+}
+
 void Emitter::cloneBody(Block &block, IRMapping &map, ArrayRef<Index> at) {
   for (Operation &op : block.without_terminator()) {
     b.setLoc(op.getLoc());
@@ -167,17 +217,13 @@ void Emitter::cloneBody(Block &block, IRMapping &map, ArrayRef<Index> at) {
       continue;
     }
     if (auto access = dyn_cast<memref::LoadOp>(op)) {
-      const View &view = views.find(access.getMemRef())->second;
-      Index address = view.offset;
-      for (auto [index, stride] :
-           llvm::zip_equal(access.getIndices(), view.strides))
-        address = math.add(address,
-                           math.mul(Index(map.lookupOrDefault(index)), stride));
-      Value value = load(view, address);
-      if (access.getType().isIndex())
-        value = arith::IndexCastOp::create(b, b.getIndexType(), value);
-      map.map(access.getResult(), value);
+      if (!chosenBy(access))
+        map.map(access.getResult(), loadInBody(access, map));
       continue;
+    }
+    if (auto select = dyn_cast<arith::SelectOp>(op)) {
+      if (cloneChoice(select, map))
+        continue;
     }
     if (auto dim = dyn_cast<memref::DimOp>(op)) {
       const View &view = views.find(dim.getSource())->second;
@@ -272,19 +318,24 @@ SmallVector<unsigned> Emitter::parallelOrder(OpNest &nest) {
 void Emitter::forEachOwned(OpNest &nest, ArrayRef<unsigned> loops,
                            function_ref<void(ArrayRef<Index>)> body) {
   SmallVector<Index> sizes;
-  Index total = math.constant(1);
-  for (unsigned loop : loops) {
+  for (unsigned loop : loops)
     sizes.push_back(nest.loops[loop].size);
-    total = math.mul(total, sizes.back());
-  }
-  int64_t bound = nest.bound(loops);
-  bool narrow = !ShapedType::isDynamic(bound) && bound < (int64_t(1) << 31);
-  auto points = [&](Index linear) {
+  forEachOwned(sizes, nest.bound(loops), [&](ArrayRef<Index> positions) {
     SmallVector<Index> at(nest.loops.size(), math.constant(0));
-    for (auto [loop, position] :
-         llvm::zip_equal(loops, math.delinearize(linear, sizes, narrow)))
+    for (auto [loop, position] : llvm::zip_equal(loops, positions))
       at[loop] = position;
     body(at);
+  });
+}
+
+void Emitter::forEachOwned(ArrayRef<Index> sizes, int64_t bound,
+                           function_ref<void(ArrayRef<Index>)> body) {
+  Index total = math.constant(1);
+  for (Index size : sizes)
+    total = math.mul(total, size);
+  bool narrow = !ShapedType::isDynamic(bound) && bound < (int64_t(1) << 31);
+  auto points = [&](Index linear) {
+    body(math.delinearize(linear, sizes, narrow));
   };
   OpBuilder::InsertionGuard guard(b);
   if (!ShapedType::isDynamic(bound) && bound <= target.threads) {
@@ -339,7 +390,12 @@ SmallVector<Value> Emitter::forAll(
 LogicalResult Emitter::emitLoops(OpNest &nest) {
   SmallVector<unsigned> reduced = nest.reduced();
   unsigned numOutputs = nest.op.getNumDpsInits();
-  forEachOwned(nest, parallelOrder(nest), [&](ArrayRef<Index> at) {
+  SmallVector<unsigned> order = parallelOrder(nest);
+  if (int64_t length = vectorLength(nest, order); length > 1) {
+    emitInVectors(nest, order, length);
+    return success();
+  }
+  forEachOwned(nest, order, [&](ArrayRef<Index> at) {
     auto outputAt = [&](unsigned output, ArrayRef<Index> where) {
       unsigned operand = nest.numInputs() + output;
       return addressOf(*nest.views[operand], nest.map(operand), where);

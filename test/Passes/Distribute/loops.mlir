@@ -45,7 +45,7 @@ module attributes {mercer.target = {kind = "cuda", fma = true, threads = 128 : i
 module attributes {mercer.target = {kind = "cuda", fma = true, threads = 128 : i64, subgroup = 32 : i64, shared = 49152 : i64}} {
   // CHECK-LABEL: gpu.func @transpose$0
   // CHECK-SAME: workgroup(%[[S:.*]] : memref<1024xf32, #gpu.address_space<workgroup>> {llvm.align = 16
-  // CHECK: memref.store %{{.*}}, %[[S]]
+  // CHECK: vector.store %{{.*}}, %[[S]]
   // CHECK: gpu.barrier
   // CHECK: memref.load %[[S]]
   // CHECK: gpu.barrier
@@ -192,6 +192,85 @@ module attributes {mercer.target = {kind = "cuda", fma = true, threads = 128 : i
         %r = arith.addf %out, %p : f32
         linalg.yield %r : f32
     }
+    return
+  }
+}
+
+// -----
+
+// A loop that may have no iteration brings no barrier with it: what was written
+// before it needs one behind it.
+
+module attributes {mercer.target = {kind = "cuda", fma = true, threads = 128 : i64, subgroup = 32 : i64, shared = 49152 : i64}} {
+  // CHECK-LABEL: gpu.func @maybe_none$0
+  // CHECK: vector.store %{{.*}}, %[[S:.*]][
+  // CHECK: scf.for
+  // CHECK: gpu.barrier
+  // CHECK: memref.load %[[S]]
+  // CHECK: gpu.barrier
+  // CHECK: }
+  // CHECK: gpu.barrier
+  // CHECK: memref.load %[[S]]
+  func.func private @maybe_none(%n: index, %y: memref<16x32xf32>) attributes {mercer.kernel} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %zero = arith.constant 0.0 : f32
+    scf.forall (%i) = (0) to (1) step (1) {
+      %t = memref.alloca() : memref<32x16xf32>
+      linalg.fill ins(%zero : f32) outs(%t : memref<32x16xf32>)
+      scf.for %j = %c0 to %n step %c1 {
+        %u = memref.alloca() : memref<16x32xf32>
+        linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+            ins(%t : memref<32x16xf32>) outs(%u : memref<16x32xf32>) {
+          ^bb0(%in: f32, %out: f32):
+            linalg.yield %in : f32
+        }
+        linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+            ins(%u : memref<16x32xf32>) outs(%t : memref<32x16xf32>) {
+          ^bb0(%in: f32, %out: f32):
+            linalg.yield %in : f32
+        }
+      }
+      linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+          ins(%t : memref<32x16xf32>) outs(%y : memref<16x32xf32>) {
+        ^bb0(%in: f32, %out: f32):
+          linalg.yield %in : f32
+      }
+    } {mapping = [#mercer.grid<0>]}
+    return
+  }
+}
+
+// -----
+
+// An element that a selection may not take is read only when it does: outside
+// of the buffer there is nothing.
+
+module attributes {mercer.target = {kind = "cuda", fma = true, threads = 128 : i64, subgroup = 32 : i64, shared = 49152 : i64}} {
+  // CHECK-LABEL: gpu.func @pad$0
+  // CHECK-NOT: memref.load
+  // CHECK: %[[V:.*]] = scf.if %{{.*}} -> (f32) {
+  // CHECK: %[[X:.*]] = memref.load
+  // CHECK: scf.yield %[[X]]
+  // CHECK: } else {
+  // CHECK: scf.yield %{{.*}} : f32
+  // CHECK-NOT: arith.select {{.*}} : f32
+  // CHECK: memref.store %[[V]]
+  func.func private @pad(%x: memref<?xf32>, %y: memref<97xf32>) attributes {mercer.kernel} {
+    %c0 = arith.constant 0 : index
+    %zero = arith.constant 0.0 : f32
+    %n = memref.dim %x, %c0 : memref<?xf32>
+    scf.forall (%i) = (0) to (1) step (1) {
+      linalg.generic {indexing_maps = [affine_map<(i) -> (i)>], iterator_types = ["parallel"]} outs(%y : memref<97xf32>) {
+        ^bb0(%out: f32):
+          %at = linalg.index 0 : index
+          %inside = arith.cmpi slt, %at, %n : index
+          %from = arith.select %inside, %at, %c0 : index
+          %v = memref.load %x[%from] : memref<?xf32>
+          %r = arith.select %inside, %v, %zero : f32
+          linalg.yield %r : f32
+      }
+    } {mapping = [#mercer.grid<0>]}
     return
   }
 }

@@ -68,3 +68,10 @@ TEST(Layout, RowsKeepOneRegisterForEachRow) {
   EXPECT_FALSE(rows.isBijective());
   EXPECT_TRUE(isPowerOf2(rows.numRegisters()));
 }
+
+TEST(Layout, ThreadsThatHoldCopiesAreKnown) {
+  Layout layout = blockLayout(64, 64, 256, 32);
+  EXPECT_EQ(layout.copyBits(), 0);
+  // Eight threads side by side hold the same rows.
+  EXPECT_EQ(layout.rows().copyBits(), 7);
+}
