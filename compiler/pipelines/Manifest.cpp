@@ -87,10 +87,17 @@ static json::Array describeStates(ModuleOp module) {
   std::map<int64_t, StateOp> states;
   module.walk([&](StateOp op) { states.try_emplace(op.getIndex(), op); });
   json::Array list;
-  for (auto [index, op] : states)
-    list.push_back(describe(cast<MemRefType>(op.getType()),
-                            op->getDiscardableAttrDictionary(),
-                            ("state" + Twine(index)).str(), false));
+  for (auto [index, op] : states) {
+    json::Object state = describe(cast<MemRefType>(op.getType(0)),
+                                  op->getDiscardableAttrDictionary(),
+                                  ("state" + Twine(index)).str(), false);
+    if (op.getAxis()) {
+      // The default capacity stands in the growing dim.
+      (*state.getArray("shape"))[*op.getAxis()] = *op.getCapacity();
+      state["axis"] = *op.getAxis();
+    }
+    list.push_back(std::move(state));
+  }
   return list;
 }
 

@@ -234,8 +234,9 @@ private:
           auto buffer = dyn_cast<MemRefType>(type);
           need += buffer ? 1 + buffer.getRank() : 1;
         }
+      // A state's length comes behind its dims.
       if (isa<OutputOp, StateOp>(op))
-        need = cast<MemRefType>(op->getResult(0).getType()).getRank();
+        need = cast<MemRefType>(op->getResult(0).getType()).getRank() + 1;
       words = std::max(words, need);
     }
     b.setInsertionPointToStart(&entry);
@@ -269,6 +270,12 @@ private:
       return lowerOutput(output);
     if (auto state = dyn_cast<StateOp>(op))
       return lowerState(state);
+    if (auto set = dyn_cast<SetStateLengthOp>(op)) {
+      checkCode(call(offsetof(MercerRuntimeTable, set_state_length), i32,
+                     {integer32(set.getIndex()), toInteger(set.getLength())}));
+      op->erase();
+      return success();
+    }
     if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
       Value bytes = toBytes(alloc.getType(), [&](int64_t d) {
         return alloc.getDynamicSizes()[alloc.getType().getDynamicDimIndex(d)];
@@ -380,17 +387,31 @@ private:
   }
 
   LogicalResult lowerState(StateOp op) {
-    auto type = cast<MemRefType>(op.getType());
-    for (int64_t d = 0; d < type.getRank(); ++d)
-      LLVM::StoreOp::create(b, loc, integer(type.getDimSize(d)),
+    auto type = cast<MemRefType>(op.getType(0));
+    int64_t rank = type.getRank();
+    for (int64_t d = 0; d < rank; ++d)
+      LLVM::StoreOp::create(b, loc,
+                            integer(type.isDynamicDim(d) ? *op.getCapacity()
+                                                         : type.getDimSize(d)),
                             address(scratch, d));
-    // No state that the compiler makes grows by itself: no length is asked for.
-    Value none = LLVM::ZeroOp::create(b, loc, pointer);
-    Value ptr = call(
-        offsetof(MercerRuntimeTable, state), pointer,
-        {integer32(op.getIndex()), integer32(type.getRank()), scratch, none});
+    // A state that does not grow has no length to ask for.
+    Value length = op.getAxis()
+                       ? address(scratch, rank)
+                       : LLVM::ZeroOp::create(b, loc, pointer).getResult();
+    Value ptr =
+        call(offsetof(MercerRuntimeTable, state), pointer,
+             {integer32(op.getIndex()), integer32(rank), scratch, length});
     checkPointer(ptr);
-    return replace(op, toBuffer(ptr, type, {}));
+    SmallVector<Value> dims;
+    if (op.getAxis()) {
+      auto word = [&](int64_t at) {
+        return arith::IndexCastOp::create(b, loc, b.getIndexType(),
+                                          loadWord(scratch, at));
+      };
+      dims.push_back(word(*op.getAxis()));
+      op.getLength().replaceAllUsesWith(word(rank));
+    }
+    return replace(op, toBuffer(ptr, type, dims));
   }
 
   LogicalResult lowerLaunch(LaunchOp op) {

@@ -195,7 +195,9 @@ std::string describeText(Model &model) {
   list("symbols", json["symbols"], scalar);
   list("states", json["states"], [&](const Json &state) {
     return scalar(state["name"]) + "  " + scalar(state["dtype"]) + " " +
-           scalar(state["shape"]);
+           scalar(state["shape"]) +
+           (state.contains("axis") ? "  grows along " + scalar(state["axis"])
+                                   : std::string());
   });
   list("aliases", json["aliases"], [&](const Json &alias) {
     return scalar(alias["input"]) + " -> " + scalar(alias["output"]);

@@ -27,6 +27,29 @@ LogicalResult OutputOp::verify() {
   return success();
 }
 
+LogicalResult StateOp::verify() {
+  auto type = cast<MemRefType>(getResult().getType());
+  if (!getAxis()) {
+    if (getLength())
+      return emitOpError("expects no length without an axis");
+    if (!type.hasStaticShape())
+      return emitOpError("expects a static shape without an axis, got ")
+             << type;
+    return success();
+  }
+  int64_t axis = *getAxis();
+  if (axis < 0 || axis >= type.getRank())
+    return emitOpError("expects an axis below rank ")
+           << type.getRank() << ", got " << axis;
+  if (!type.isDynamicDim(axis) || type.getNumDynamicDims() != 1)
+    return emitOpError("expects one dynamic dim, ") << axis << ", got " << type;
+  if (!getCapacity() || static_cast<int64_t>(*getCapacity()) < 1)
+    return emitOpError("expects a capacity of at least 1");
+  if (!getLength())
+    return emitOpError("expects the length as second result");
+  return success();
+}
+
 LogicalResult LaunchOp::verify() {
   if (getResults().empty())
     return success();

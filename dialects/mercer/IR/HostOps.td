@@ -107,10 +107,39 @@ def Mercer_StateOp : Mercer_HostOp<"state", [MemoryEffects<[MemAlloc]>]> {
     ```mlir
     %cache = mercer.state 0 : memref<1x8x1024x64xf32>
     ```
+
+    With `axis`, that dim grows: the buffer has the session's capacity there
+    (`capacity` unless the session is made with another), and `length` is how
+    much of it is in use, 0 at first. `mercer.set_state_length` changes it.
+
+    ```mlir
+    %keys, %rows = mercer.state 0 axis 2 capacity 1024 : memref<1x8x?x64xf32>, index
+    ```
   }];
-  let arguments = (ins I64Attr:$index);
-  let results = (outs AnyStaticShapeMemRef:$result);
-  let assemblyFormat = "$index attr-dict `:` type($result)";
+  let arguments = (ins I64Attr:$index, OptionalAttr<I64Attr>:$axis,
+                       OptionalAttr<I64Attr>:$capacity);
+  let results = (outs AnyMemRef:$result, Optional<Index>:$length);
+  let assemblyFormat = [{
+    $index (`axis` $axis^ `capacity` $capacity)? attr-dict `:`
+    type($result) (`,` type($length)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Mercer_SetStateLengthOp
+    : Mercer_HostOp<"set_state_length", [MemoryEffects<[MemWrite]>]> {
+  let summary = "how much of a growing state is in use from the next run on";
+  let description = [{
+    Leaves the run with E4201 where `length` is beyond the session's capacity, so
+    it stands before the launches that write the new part. A run that fails
+    changes no length.
+
+    ```mlir
+    mercer.set_state_length 0, %rows
+    ```
+  }];
+  let arguments = (ins I64Attr:$index, Index:$length);
+  let assemblyFormat = "$index `,` $length attr-dict";
 }
 
 def Mercer_ReadOp : Mercer_HostOp<"read", [

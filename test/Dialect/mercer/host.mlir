@@ -15,6 +15,10 @@ func.func @buffers(%bytes: index, %n: index) -> memref<?x768xf32> {
   %s = mercer.output 1() : memref<4xi64>
   // CHECK: mercer.state 0 : memref<1x8x1024x64xf32>
   %cache = mercer.state 0 : memref<1x8x1024x64xf32>
+  // CHECK: mercer.state 1 axis 2 capacity 1024 : memref<1x8x?x64xf32>, index
+  %keys, %rows = mercer.state 1 axis 2 capacity 1024 : memref<1x8x?x64xf32>, index
+  // CHECK: mercer.set_state_length 1, %{{.*}}
+  mercer.set_state_length 1, %rows
   // CHECK: mercer.read %{{.*}} : memref<4xi64>
   %r = mercer.read %s : memref<4xi64>
   return %o : memref<?x768xf32>

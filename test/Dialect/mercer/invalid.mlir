@@ -399,6 +399,54 @@ func.func @weight_bytes() {
 
 // -----
 
+func.func @state_without_axis_is_static() {
+  // expected-error @+1 {{expects a static shape without an axis, got 'memref<?x8xf32>'}}
+  %s = mercer.state 0 : memref<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @state_without_axis_has_no_length() {
+  // expected-error @+1 {{expects no length without an axis}}
+  %s, %n = mercer.state 0 : memref<4x8xf32>, index
+  return
+}
+
+// -----
+
+func.func @state_axis() {
+  // expected-error @+1 {{expects an axis below rank 2, got 2}}
+  %s, %n = mercer.state 0 axis 2 capacity 16 : memref<?x8xf32>, index
+  return
+}
+
+// -----
+
+func.func @state_grows_along_its_axis() {
+  // expected-error @+1 {{expects one dynamic dim, 0, got 'memref<16x?xf32>'}}
+  %s, %n = mercer.state 0 axis 0 capacity 16 : memref<16x?xf32>, index
+  return
+}
+
+// -----
+
+func.func @state_capacity() {
+  // expected-error @+1 {{expects a capacity of at least 1}}
+  %s, %n = mercer.state 0 axis 0 capacity 0 : memref<?x8xf32>, index
+  return
+}
+
+// -----
+
+func.func @state_length() {
+  // expected-error @+1 {{expects the length as second result}}
+  %s = mercer.state 0 axis 0 capacity 16 : memref<?x8xf32>
+  return
+}
+
+// -----
+
 func.func @output_dims(%n: index) {
   // expected-error @+1 {{expects 2 dims for 'memref<?x?xf32>', got 1}}
   %o = mercer.output 0(%n) : memref<?x?xf32>

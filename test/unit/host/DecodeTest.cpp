@@ -1,84 +1,41 @@
 //===- DecodeTest.cpp - a compiled decoder with state, token by token -----===//
 
-#include "mercer/mercer.hpp"
+#include "Decode.h"
 
-#include <cmath>
 #include <cstdio>
-#include <gtest/gtest.h>
-#include <random>
 #include <sstream>
-#include <unistd.h>
+
+using namespace decode;
 
 namespace {
 
-constexpr int64_t size = 8, capacity = 16;
-using Rows = std::vector<float>;
-
-Rows draw(std::mt19937 &random, int64_t rows) {
-  std::normal_distribution<float> normal;
-  Rows values(rows * size);
-  for (float &value : values)
-    value = normal(random);
-  return values;
-}
-
-/// Causal attention in float64.
-Rows attention(const Rows &q, const Rows &k, const Rows &v) {
-  const int64_t rows = q.size() / size;
-  Rows out(q.size());
-  for (int64_t i = 0; i < rows; ++i) {
-    std::vector<double> weights(i + 1);
-    double sum = 0;
-    for (int64_t j = 0; j <= i; ++j) {
-      double dot = 0;
-      for (int64_t d = 0; d < size; ++d)
-        dot += double(q[i * size + d]) * k[j * size + d];
-      sum += weights[j] = std::exp(dot);
-    }
-    for (int64_t d = 0; d < size; ++d) {
-      double value = 0;
-      for (int64_t j = 0; j <= i; ++j)
-        value += weights[j] / sum * v[j * size + d];
-      out[i * size + d] = static_cast<float>(value);
-    }
-  }
-  return out;
-}
-
-Rows slice(const Rows &rows, int64_t begin, int64_t end) {
-  return Rows(rows.begin() + begin * size, rows.begin() + end * size);
-}
+constexpr int64_t capacity = 16;
 
 class Decode : public testing::Test {
 protected:
   static void SetUpTestSuite() {
-    char name[] = "/tmp/mercer-decode-XXXXXX";
-    folder = mkdtemp(name);
+    folder = new Folder;
     compiled = compile("decode.so");
   }
   static bool compile(const std::string &name) {
-    std::string command = MERCERC " " DECODE_MLIR
-                                  " --from-stage=bufferize --quiet -o " +
-                          folder + "/" + name;
-    return system(command.c_str()) == 0;
+    return folder->compile("decode.mlir", name);
   }
   /// What a command prints about the artifact.
   static std::string output(const std::string &command) {
     std::string text;
-    FILE *pipe = popen((command + " " + folder + "/decode.so").c_str(), "r");
+    FILE *pipe =
+        popen((command + " " + folder->path + "/decode.so").c_str(), "r");
     char buffer[4096];
     while (size_t n = fread(buffer, 1, sizeof(buffer), pipe))
       text.append(buffer, n);
     EXPECT_EQ(pclose(pipe), 0) << command;
     return text;
   }
-  static void TearDownTestSuite() {
-    (void)!system(("rm -rf '" + folder + "'").c_str());
-  }
+  static void TearDownTestSuite() { delete folder; }
   void SetUp() override {
     ASSERT_TRUE(compiled);
     ASSERT_TRUE(context);
-    auto loaded = context->load(folder + "/decode.so");
+    auto loaded = context->load(folder->path + "/decode.so");
     ASSERT_TRUE(loaded) << loaded.error().text();
     model = std::make_unique<mercer::Artifact>(std::move(*loaded));
   }
@@ -91,26 +48,10 @@ protected:
   /// Steps over rows [begin, end) of the sequence; the code of the run.
   int32_t step(mercer::Session &session, int64_t begin, int64_t end,
                Rows &result) {
-    Rows query = slice(q, begin, end), key = slice(k, begin, end),
-         value = slice(v, begin, end);
-    std::vector<int64_t> shape{end - begin, size};
-    auto outputs = context->run(
-        *model,
-        {{query.data(), shape}, {key.data(), shape}, {value.data(), shape}},
-        &session);
-    if (!outputs)
-      return outputs.error().code;
-    const float *data = outputs->data<float>(0);
-    result.insert(result.end(), data, data + (end - begin) * size);
-    return 0;
-  }
-  void expectNear(const Rows &got, const Rows &want) {
-    ASSERT_EQ(got.size(), want.size());
-    for (size_t i = 0; i < got.size(); ++i)
-      EXPECT_NEAR(got[i], want[i], 1e-5) << "element " << i;
+    return decode::step(*context, *model, session, q, k, v, begin, end, result);
   }
 
-  static inline std::string folder;
+  static inline Folder *folder = nullptr;
   static inline bool compiled = false;
   mercer::Result<mercer::Context> context = mercer::Context::create();
   std::unique_ptr<mercer::Artifact> model;
@@ -178,9 +119,10 @@ TEST_F(Decode, ArtifactNeedsNoMoreThanLibcAndLibm) {
 
 TEST_F(Decode, SameInputSameBytes) {
   ASSERT_TRUE(compile("again.so"));
-  EXPECT_EQ(
-      system(("cmp " + folder + "/decode.so " + folder + "/again.so").c_str()),
-      0);
+  EXPECT_EQ(system(("cmp " + folder->path + "/decode.so " + folder->path +
+                    "/again.so")
+                       .c_str()),
+            0);
 }
 
 } // namespace
