@@ -44,28 +44,10 @@ class Finding:
         return f"{self.function} at {self.loop.begin:#x}..{self.loop.end:#x}: {names}"
 
 
-_LANE_MOVE = re.compile(r"^v?(movshdup|pshufd|permilp[sd]|shufp[sd]|unpckhpd|movhlps)$")
-
-
-def fold_steps(loop: Loop) -> set[int]:
-    """Places of the scalar operations that end the sum of a whole vector: the last of its log2(lanes) steps, which
-    follows a move between lanes, and the one that joins it to the running value. They come once for a vector of terms."""
-    steps: set[int] = set()
-    for place in range(2, len(loop.instructions)):
-        here, before, earlier = (loop.instructions[place - k].mnemonic for k in range(3))
-        if not _SCALAR.match(here):
-            continue
-        last = _LANE_MOVE.match(before) and re.match(r"^v?(add|sub|mul|min|max)p[sd]$", earlier)
-        if last or (place - 1 in steps and place - 2 not in steps):
-            steps.add(place)
-    return steps
-
-
 def scalar_operations(loop: Loop) -> Counter:
     found: Counter = Counter()
-    folds = fold_steps(loop)
-    for place, instruction in enumerate(loop.instructions):
-        if _SCALAR.match(instruction.mnemonic) and place not in folds:
+    for instruction in loop.instructions:
+        if _SCALAR.match(instruction.mnemonic):
             found[instruction.mnemonic] += 1
         call = _LIBRARY_CALL.search(instruction.operands) if instruction.mnemonic.startswith("call") else None
         if call:

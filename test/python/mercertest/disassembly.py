@@ -63,21 +63,103 @@ def disassemble(artifact: Path) -> list[Function]:
 
 
 def innermost_loops(function: Function) -> list[Loop]:
-    """Loops that hold no other loop. Back edges with one target are one loop; code is laid out so that a loop's body
-    lies between its head and its last jump back."""
-    if not function.instructions:
-        return []
-    first, last = function.instructions[0].address, function.instructions[-1].address
-    ends: dict[int, int] = {}
-    for instruction in function.instructions:
-        target = instruction.jump_target
-        if target is not None and first <= target <= instruction.address <= last:
-            ends[target] = max(ends.get(target, 0), instruction.address)
-    ranges = sorted(ends.items())
+    """Loops that hold no other loop, wherever the compiler has put their parts. A cycle of the control flow is cut at its
+    head: cycles that remain are inner loops, and so is the smaller of two ways back to one head."""
+    blocks, edges = _control_flow(function)
     loops = []
-    for begin, end in ranges:
-        inner = any(begin <= other and stop <= end and (other, stop) != (begin, end) for other, stop in ranges)
-        if not inner:
-            body = tuple(i for i in function.instructions if begin <= i.address <= end)
-            loops.append(Loop(begin, end, body))
-    return loops
+    pending = [(set(range(len(blocks))), edges)]
+    while pending:
+        nodes, inside = pending.pop()
+        for cycle in _cycles(nodes, inside):
+            head = _head(cycle, inside, nodes)
+            cut = {node: [to for to in inside[node] if to in cycle and to != head] for node in cycle}
+            inner = _cycles(cycle, cut)
+            if inner:
+                pending.append((cycle, cut))
+            bodies = [_reaching(node, cut) | {head} for node in cycle if head in inside[node]]
+            for number, body in enumerate(bodies):
+                if body in bodies[:number] or any(other < body for other in bodies) or any(c <= body for c in inner):
+                    continue
+                code = tuple(instruction for node in sorted(body) for instruction in blocks[node])
+                loops.append(Loop(code[0].address, code[-1].address, code))
+    return sorted(loops, key=lambda loop: loop.begin)
+
+
+def _reaching(target: int, edges: dict[int, list[int]]) -> set[int]:
+    """The nodes from which a way leads to `target`, and itself."""
+    found, work = {target}, [target]
+    while work:
+        last = work.pop()
+        for node, following in edges.items():
+            if last in following and node not in found:
+                found.add(node)
+                work.append(node)
+    return found
+
+
+def _control_flow(function: Function) -> tuple[list[list[Instruction]], dict[int, list[int]]]:
+    """Basic blocks in order of their addresses, and for each the numbers of those that may follow."""
+    addresses = {instruction.address for instruction in function.instructions}
+    starts = {instruction.jump_target for instruction in function.instructions} & addresses
+    blocks: list[list[Instruction]] = []
+    ended = True
+    for instruction in function.instructions:
+        if ended or instruction.address in starts:
+            blocks.append([])
+        blocks[-1].append(instruction)
+        ended = instruction.mnemonic.startswith(("j", "ret", "ud2"))
+    number = {block[0].address: index for index, block in enumerate(blocks)}
+    edges: dict[int, list[int]] = {}
+    for index, block in enumerate(blocks):
+        last = block[-1]
+        following = [] if last.mnemonic.startswith(("jmp", "ret", "ud2")) else [index + 1]
+        following.append(number.get(last.jump_target, -1))
+        edges[index] = [to for to in following if 0 <= to < len(blocks)]
+    return blocks, edges
+
+
+def _cycles(nodes: set[int], edges: dict[int, list[int]]) -> list[set[int]]:
+    """Strongly connected components that hold a cycle (Tarjan's algorithm, without recursion)."""
+    order: dict[int, int] = {}
+    low: dict[int, int] = {}
+    stack: list[int] = []
+    on_stack: set[int] = set()
+    found = []
+    for root in sorted(nodes):
+        if root in order:
+            continue
+        order[root] = low[root] = len(order)
+        stack.append(root)
+        on_stack.add(root)
+        work = [(root, iter(edges[root]))]
+        while work:
+            node, following = work[-1]
+            for to in following:
+                if to not in nodes:
+                    continue
+                if to not in order:
+                    order[to] = low[to] = len(order)
+                    stack.append(to)
+                    on_stack.add(to)
+                    work.append((to, iter(edges[to])))
+                    break
+                if to in on_stack:
+                    low[node] = min(low[node], order[to])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == order[node]:
+                    component = set()
+                    while node not in component:
+                        component.add(stack.pop())
+                    on_stack -= component
+                    if len(component) > 1 or node in edges[node]:
+                        found.append(component)
+    return found
+
+
+def _head(cycle: set[int], edges: dict[int, list[int]], nodes: set[int]) -> int:
+    """Where the cycle is entered; its first block where nothing leads into it."""
+    entered = {to for node in nodes - cycle for to in edges[node] if to in cycle}
+    return min(entered or cycle)
