@@ -325,14 +325,29 @@ public:
     Registry registry;
     if (listOps)
       return emitList(registry);
-    bool refused = false;
     // All of them at once, before anything changes.
+    unsigned refused = 0, code = 0;
+    onnx::NodeOp first;
+    llvm::MapVector<std::pair<StringRef, StringRef>, unsigned> counts;
     getOperation().walk([&](onnx::NodeOp op) {
       if (std::optional<Refusal> r = isSupported(op, registry)) {
         op.emitError() << "[E" << r->code << "] " << r->message;
-        refused = true;
+        ++counts[{op.getDomain(), op.getOpType()}];
+        if (refused++ == 0) {
+          first = op;
+          code = r->code;
+        }
       }
     });
+    if (refused > 1) {
+      InFlightDiagnostic diag = first.emitError();
+      diag << "[E" << code << "] " << refused << " nodes are not supported: ";
+      llvm::interleaveComma(counts, diag, [&](const auto &entry) {
+        auto [domain, name] = entry.first;
+        diag << entry.second << " " << domain << (domain.empty() ? "" : ".")
+             << name;
+      });
+    }
     if (refused)
       return signalPassFailure();
     SmallVector<func::FuncOp> funcs(getOperation().getOps<func::FuncOp>());

@@ -1,7 +1,8 @@
 // RUN: mercer-opt %s -split-input-file -mercer-lower-onnx -verify-diagnostics
 
 func.func @unknown(%x: tensor<4xf32>) -> tensor<*xf32> {
-  // expected-error @below {{[E2003] node '?' (Reluu, domain ai.onnx, opset 13): the operator has no lowering (nearest: Relu)}}
+  // expected-error @+2 {{[E2003] node '?' (Reluu, domain ai.onnx, opset 13): the operator has no lowering (nearest: Relu)}}
+  // expected-error @+1 {{[E2003] 2 nodes are not supported: 1 Reluu, 1 Softmaxx}}
   %0 = onnx.node "Reluu"(%x) opset 13 : (tensor<4xf32>) -> tensor<*xf32>
   // Every node is reported, not only the first.
   // expected-error @below {{[E2003] node '?' (Softmaxx, domain ai.onnx, opset 13): the operator has no lowering (nearest: Softmax)}}
