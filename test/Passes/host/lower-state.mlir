@@ -29,7 +29,7 @@ func.func @main(%x: memref<2xf32>) {
 // length come back. The new length is given to the runtime.
 
 // CHECK-LABEL: func.func @growing
-// CHECK-SAME: (%{{.*}}: !llvm.ptr, %[[CTX:[a-z0-9]+]]: !llvm.ptr
+// CHECK-SAME: (%arg0: !llvm.ptr, %[[CTX:[a-z0-9]+]]: !llvm.ptr
 // CHECK: %[[DIMS:.*]] = llvm.alloca
 // CHECK: %[[CAPACITY:.*]] = arith.constant 16 : i64
 // CHECK: llvm.store %[[CAPACITY]]
