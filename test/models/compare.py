@@ -38,7 +38,8 @@ def compare(model: Model, directory: Path, options: argparse.Namespace) -> Resul
     if not comparison.compiled(path, artifact, result, *target.options, timeout=180 * target.patience):
         return result
     random = np.random.default_rng(options.seed)
-    cases = [(comparison.describe(sizes), model.inputs(random, **sizes)) for sizes in model.sizes]
+    sizes = model.sizes[:1] if options.first_size else model.sizes
+    cases = [(comparison.describe(size), model.inputs(random, **size)) for size in sizes]
     for label, inputs in cases:
         comparison.compare(path, artifact, inputs, result, label, TOLERANCE, patience=target.patience)
     if options.time and result.errors:
@@ -78,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--directory", type=Path, default=build_directory() / "models")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "little"))
     parser.add_argument("--jobs", type=int, help="models at a time; default 2, and 1 with --time")
+    parser.add_argument("--first-size", action="store_true", help="compare only the first of each model's sizes")
     parser.add_argument("--time", action="store_true")
     parser.add_argument("--all-sizes", action="store_true", help="time every size, not only the first")
     parser.add_argument("--rounds", type=int, default=5)
