@@ -96,6 +96,8 @@ def run_group(group: Group, options: argparse.Namespace) -> str:
         outcome = compile_model(model, artifact, *target.options, timeout=COMPILE_LIMIT)
         if not outcome.ok:
             return f"mercerc: {outcome.code}: {outcome.message[:200]}"
+        if wrong := target.problem(artifact):
+            return wrong
         for variant in group.variants:
             shapes = ", ".join(f"{name}{list(array.shape)}" for name, array in variant.inputs.items())
             run = run_artifact(artifact, variant.inputs, list(variant.expected), timeout=RUN_LIMIT * target.patience)

@@ -37,6 +37,9 @@ def compare(model: Model, directory: Path, options: argparse.Namespace) -> Resul
     artifact = directory / (f"{model.name}.so" if target.kind == "cpu" else f"{model.name}.{target.label}.so")
     if not comparison.compiled(path, artifact, result, *target.options, timeout=180 * target.patience):
         return result
+    if wrong := target.problem(artifact):
+        result.failure = wrong
+        return result
     random = np.random.default_rng(options.seed)
     sizes = model.sizes[:1] if options.first_size else model.sizes
     cases = [(comparison.describe(size), model.inputs(random, **size)) for size in sizes]

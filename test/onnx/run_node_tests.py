@@ -36,6 +36,8 @@ def run_case(case: Case, target: Target) -> tuple[str, str]:
         outcome = compile_model(case.model, artifact, *target.options, timeout=COMPILE_LIMIT)
         if not outcome.ok:
             return outcome.code, outcome.message
+        if wrong := target.problem(artifact):
+            return "invalid-code", wrong
         try:
             inputs, expected = case.tensors("input"), case.tensors("output")
         except NotAnArray as error:

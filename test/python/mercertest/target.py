@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Sequence, TypeVar
 
 import numpy as np
+
+from . import spirv
 
 T = TypeVar("T")
 
@@ -33,6 +36,12 @@ class Target:
     def label(self) -> str:
         """For names of files: `cpu`, `vulkan`, `cuda-sm_90a-emulated`."""
         return "-".join([self.kind, *([self.chip] if self.chip else []), *(["emulated"] if self.emulate else [])])
+
+    def problem(self, artifact: Path) -> str:
+        """What is wrong with the code in an artifact, as far as a tool can tell; else empty."""
+        if self.kind != "vulkan" or self.emulate:
+            return ""
+        return spirv.problem(artifact, self.chip if self.chip.startswith("vulkan1") else "vulkan1.3")
 
     @property
     def patience(self) -> int:
