@@ -149,29 +149,6 @@ Index IndexMath::min(Index x, Index y) {
   return arith::MinSIOp::create(b, value(x), value(y)).getResult();
 }
 
-int64_t IndexMath::divisor(Index x) {
-  constexpr int64_t most = 256;
-  if (std::optional<int64_t> known = constantOf(x))
-    return *known == 0 ? most : std::min<int64_t>(most, *known & -*known);
-  auto value = cast<Value>(x);
-  if (auto argument = dyn_cast<BlockArgument>(value)) {
-    auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
-    if (!loop || loop.getInductionVar() != value)
-      return 1;
-    return std::min(divisor(loop.getLowerBound()), divisor(loop.getStep()));
-  }
-  Operation *op = value.getDefiningOp();
-  if (isa<arith::AddIOp, arith::SubIOp, arith::MinSIOp, arith::MaxSIOp,
-          arith::RemUIOp>(op))
-    return std::min(divisor(op->getOperand(0)), divisor(op->getOperand(1)));
-  if (isa<arith::MulIOp>(op))
-    return std::min(most,
-                    divisor(op->getOperand(0)) * divisor(op->getOperand(1)));
-  if (isa<arith::SelectOp>(op))
-    return std::min(divisor(op->getOperand(1)), divisor(op->getOperand(2)));
-  return 1;
-}
-
 Value IndexMath::less(Index x, Index y) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::slt, value(x),
                                value(y));

@@ -29,8 +29,6 @@ public:
   Index div(Index x, Index y);
   Index rem(Index x, Index y);
   Index min(Index x, Index y);
-  /// A power of two, at most 256, that divides `x`, as far as can be seen.
-  int64_t divisor(Index x);
   mlir::Value value(Index x);
   /// `x < y`, signed.
   mlir::Value less(Index x, Index y);

@@ -103,10 +103,10 @@ bool Emitter::copiesAligned(OpNest &nest, unsigned operand, Type element,
   auto type = cast<MemRefType>(buffers[view.buffer].flat.getType());
   auto space = dyn_cast_or_null<gpu::AddressSpaceAttr>(type.getMemorySpace());
   if (!space || space.getValue() != gpu::AddressSpace::Global ||
-      type.getElementType() != element)
+      type.getElementType() != element || buffers[view.buffer].unaligned)
     return false;
   int64_t piece = 128 / element.getIntOrFloatBitWidth();
-  if (math.divisor(view.offset) % piece != 0)
+  if (knownDivisor(view.offset) % piece != 0)
     return false;
   std::optional<unsigned> unit;
   unsigned unitDim = 0;
@@ -121,7 +121,7 @@ bool Emitter::copiesAligned(OpNest &nest, unsigned operand, Type element,
       unitDim = d;
       continue;
     }
-    if (math.divisor(stride) % piece != 0)
+    if (knownDivisor(stride) % piece != 0)
       return false;
   }
   if (!unit)

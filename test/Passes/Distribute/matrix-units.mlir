@@ -5,6 +5,7 @@
 // RUN: mercerc %t/single.mlir -o - --target=cuda --precision=tf32 --to-stage=distribute | FileCheck %s --check-prefix=TF32
 // RUN: mercerc %t/attention.mlir -o - --target=cuda --to-stage=distribute | FileCheck %s --check-prefix=ATTENTION
 // RUN: mercerc %t/odd.mlir -o - --target=cuda --to-stage=distribute | FileCheck %s --check-prefix=ODD
+// RUN: mercerc %t/shifted.mlir -o - --target=cuda --to-stage=distribute | FileCheck %s --check-prefix=SHIFTED
 
 // Slices of both operands run ahead of the product by two, through three
 // buffers; a barrier lies between the wait and the first matrix load.
@@ -80,4 +81,22 @@ func.func @main(%a: tensor<256x511xf16>, %b: tensor<511x257xf16>) -> tensor<256x
   %f = linalg.fill ins(%z : f32) outs(%e : tensor<256x257xf32>) -> tensor<256x257xf32>
   %c = linalg.matmul ins(%a, %b : tensor<256x511xf16>, tensor<511x257xf16>) outs(%f : tensor<256x257xf32>) -> tensor<256x257xf32>
   return %c : tensor<256x257xf32>
+}
+
+// A launch on a part of a tensor that starts between two multiples of 16 bytes:
+// only the other operand is copied asynchronously.
+// SHIFTED-NOT: nvgpu.device_async_copy %arg1
+// SHIFTED: nvgpu.device_async_copy %arg2
+// SHIFTED-NOT: nvgpu.device_async_copy %arg1
+// SHIFTED: gpu.return
+
+//--- shifted.mlir
+func.func @main(%x: tensor<131073xf16>, %b: tensor<512x256xf16>) -> tensor<256x256xf32> {
+  %z = arith.constant 0.0 : f32
+  %part = tensor.extract_slice %x[1] [131072] [1] : tensor<131073xf16> to tensor<131072xf16>
+  %a = tensor.expand_shape %part [[0, 1]] output_shape [256, 512] : tensor<131072xf16> into tensor<256x512xf16>
+  %e = tensor.empty() : tensor<256x256xf32>
+  %f = linalg.fill ins(%z : f32) outs(%e : tensor<256x256xf32>) -> tensor<256x256xf32>
+  %c = linalg.matmul ins(%a, %b : tensor<256x512xf16>, tensor<512x256xf16>) outs(%f : tensor<256x256xf32>) -> tensor<256x256xf32>
+  return %c : tensor<256x256xf32>
 }
