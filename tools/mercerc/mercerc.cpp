@@ -12,6 +12,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <atomic>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -296,6 +297,15 @@ private:
 /// LLVM aborts on what it cannot do or allocate, and so may a defect of ours.
 /// Scripts get the status of a refused input then; the output was not touched.
 void onCrash(int) {
+  // Kernels are emitted in several threads: one that crashes while another one
+  // cleans up waits for the end. The same thread again has crashed in here.
+  static std::atomic<pid_t> first{0};
+  pid_t self = ::gettid(), cleaner = 0;
+  if (!first.compare_exchange_strong(cleaner, self)) {
+    while (cleaner != self)
+      ::pause();
+    ::_exit(3);
+  }
   removeUnfinishedFiles();
   static constexpr char message[] =
       "mercerc: error: [E3001] internal error: the compiler crashed\n";
@@ -318,10 +328,11 @@ void catchSignals() {
   ::sigaltstack(&alternative, nullptr);
   struct sigaction action{};
   action.sa_handler = onCrash;
-  action.sa_flags = SA_ONSTACK | SA_RESETHAND;
+  action.sa_flags = SA_ONSTACK;
   for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT})
     ::sigaction(signal, &action, nullptr);
   action.sa_handler = onInterrupt;
+  action.sa_flags = SA_ONSTACK | SA_RESETHAND;
   for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU}) {
     struct sigaction before{};
     ::sigaction(signal, nullptr, &before);
